@@ -1,0 +1,68 @@
+"""The error tree: what the user can mend, apart from what we broke (those are assertions).
+
+    OmniLiveError            exit code 1
+    |-- UsageError           2   wrong arguments
+    |   `-- ConfigError      2   a configuration file or value is wrong
+    |-- MediaError           3   a source could not be read
+    |-- StoreError           4   the store could not be used
+    |   |-- StoreBusy        4   another process is writing to it
+    |   |-- StoreTooNew      4   written by a newer version
+    |   `-- UnknownMoment    4   no moment has this id
+    |-- BackendError         5   a recogniser, reader or server failed
+    `-- Cancelled            1   a turn was cut while a backend was working
+
+Every message is one sentence that says what is wrong and, where it can, what to do next.
+It never holds a password, a transcript or a traceback.
+"""
+
+from __future__ import annotations
+
+
+class OmniLiveError(Exception):
+    """Anything a user can be told in one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(OmniLiveError):
+    """The command or the call was not understood."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration file, key or value is wrong."""
+
+
+class MediaError(OmniLiveError):
+    """A source could not be opened or read."""
+
+    exit_code = 3
+
+
+class StoreError(OmniLiveError):
+    """The store could not be opened, read or written."""
+
+    exit_code = 4
+
+
+class StoreBusy(StoreError):
+    """Another process is the store's writer."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version of this program."""
+
+
+class UnknownMoment(StoreError):
+    """No moment of this store has the id that was given."""
+
+
+class BackendError(OmniLiveError):
+    """A model or a server that the user chose could not do its work."""
+
+    exit_code = 5
+
+
+class Cancelled(OmniLiveError):
+    """The turn was cut while a backend was working on it."""
