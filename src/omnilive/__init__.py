@@ -1,4 +1,4 @@
-"""OmniLive: watch and listen to live streams, remember them, answer with the moments it rests on."""
+"""OmniLive: watches live streams, remembers them, answers with the moments it rests on."""
 
 from omnilive._version import __version__
 

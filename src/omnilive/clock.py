@@ -72,3 +72,13 @@ class VirtualClock:
         if not stop.is_set():
             self.advance(max(0.0, seconds))
         return stop.is_set()
+
+
+def local_zone() -> str:
+    """Return the IANA name of this machine's time zone; "UTC" where it cannot be told."""
+    import tzlocal
+
+    try:
+        return tzlocal.get_localzone_name() or "UTC"
+    except (LookupError, ValueError, OSError):
+        return "UTC"

@@ -276,7 +276,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """Whatever `sense` will still report of this stream starts at or after `at_ns` (decision 0003)."""
+    """What `sense` will still report of this stream starts at or after `at_ns` (decision 0003)."""
 
     stream: int
     sense: Literal["hearing", "seeing"]

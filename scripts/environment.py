@@ -1,0 +1,35 @@
+"""Makes the project's own virtual environment (.venv), once for each version of pyproject.toml."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+
+
+def python(extras: str = "") -> str:
+    """Return the environment's Python, installing the project (with `extras`) where needed."""
+    if sys.version_info < (3, 11):
+        sys.exit(f"OmniLive needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        sys.exit("This Python has no venv module; on Debian: apt install python3-venv python3-pip.")
+    binary = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + extras.encode()).hexdigest()
+    stamp = VENV / f"installed{extras.replace('[', '-').replace(']', '')}"
+    if binary.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return str(binary)
+    print("Setting up .venv (about 900 MB of packages; a minute or two) ...", flush=True)
+    if not binary.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    install = [str(binary), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*install, "--editable", f"{ROOT}{extras}"], check=False)
+    if done.returncode != 0:
+        sys.exit("pip could not install the packages: see its message above.")
+    stamp.write_text(wanted)
+    return str(binary)

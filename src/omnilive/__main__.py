@@ -1,0 +1,5 @@
+"""`python -m omnilive`."""
+
+from omnilive.cli import main
+
+main()

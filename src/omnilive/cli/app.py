@@ -1,0 +1,65 @@
+"""The verbs, gathered; errors become one sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from omnilive._version import __version__
+from omnilive.cli import ask, demo, doctor, memory, settings, watch
+from omnilive.errors import OmniLiveError
+
+app = typer.Typer(
+    name="omnilive",
+    help="Watches and listens to live streams, remembers them, and answers with the moments "
+    "its answers rest on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(name="watch")(watch.watch)
+app.command(name="ask")(ask.ask)
+app.command(name="demo")(demo.demo)
+app.command(name="doctor")(doctor.doctor)
+app.add_typer(memory.app, name="memory")
+app.add_typer(settings.app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"omnilive {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log to stderr (never what was seen or said).")
+    ] = False,
+) -> None:
+    level = logging.DEBUG if verbose else logging.ERROR
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def main() -> None:
+    """Run the command line; never show a traceback for what a user can mend."""
+    try:
+        app()
+    except OmniLiveError as error:
+        typer.echo(f"omnilive: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Who read our output has gone; Python would complain once more while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,49 @@
+"""Options that several verbs share, and the configuration they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omnilive import presets
+from omnilive.system import Config
+
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", help="Directory of the memory.", envvar="OMNILIVE_STORE"),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object a line on stdout, and nothing else.")
+]
+Stream = Annotated[str | None, typer.Option("--stream", help="Name of the stream.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="Configuration file (TOML).", envvar="OMNILIVE_CONFIG"),
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="What to run: embedded (default), server.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, e.g. hearing.threshold=0.6; may be repeated."),
+]
+Vlm = Annotated[
+    str | None,
+    typer.Option("--vlm", help="Address of an OpenAI-style vision-language server."),
+]
+VlmModel = Annotated[str | None, typer.Option("--vlm-model", help="The model that it shall run.")]
+
+
+def configure(
+    file: Path | None,
+    preset: str | None,
+    overrides: list[str] | None,
+    vlm: str | None = None,
+    vlm_model: str | None = None,
+) -> Config:
+    """Return preset, file, then options: each over what came before."""
+    return presets.configure(
+        file=file, preset=preset, overrides=overrides or (), vlm=vlm, vlm_model=vlm_model
+    )

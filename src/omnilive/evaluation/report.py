@@ -1,0 +1,97 @@
+"""The demo's report: one HTML file that holds everything it shows and asks nothing of any host."""
+
+from __future__ import annotations
+
+import base64
+import html
+import importlib.resources
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omnilive.evaluation.scoring import Scored
+from omnilive.events import NS_PER_S, Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the report is about.
+
+    Attributes:
+        title: of the page.
+        facts: pairs of name and value for the head of the page.
+        clips: remembered clips in order of time, each with its picture.
+        moments: everything said, read, heard and seen, in order of time.
+        scored: questions with their answers, truth and verdict.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    clips: Sequence[Moment]
+    moments: Sequence[Moment]
+    scored: Sequence[Scored]
+
+
+def render(shown: Shown) -> str:
+    """Return the report as one self-contained HTML document."""
+    template = string.Template(
+        importlib.resources.files("omnilive.evaluation").joinpath("report.html").read_text("utf-8")
+    )
+    right = sum(each.right for each in shown.scored)
+    return template.substitute(
+        title=_text(shown.title),
+        right=right,
+        total=len(shown.scored),
+        cited=sum(each.cited for each in shown.scored),
+        citable=sum(each.citable for each in shown.scored),
+        facts="".join(f"<div><dt>{_text(k)}</dt><dd>{_text(v)}</dd></div>" for k, v in shown.facts),
+        clips="".join(_clip(clip) for clip in shown.clips),
+        answers="".join(_answer(each) for each in shown.scored),
+        moments="".join(_moment(moment) for moment in shown.moments),
+    )
+
+
+def position(at_ns: int) -> str:
+    """Return stream time as minutes and seconds."""
+    minutes, seconds = divmod(at_ns // NS_PER_S, 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def _clip(clip: Moment) -> str:
+    if clip.picture:
+        data = base64.b64encode(clip.picture).decode()
+        picture = f'<img alt="Clip at {position(clip.start_ns)}" src="data:image/jpeg;base64,{data}">'
+    else:
+        picture = '<span class="blank"></span>'
+    width = max(1.0, (clip.end_ns - clip.start_ns) / NS_PER_S)
+    return (
+        f'<a class="clip" id="{_text(clip.id)}" href="#t-{_text(clip.id)}" '
+        f'style="--length:{width:.1f}">{picture}<time>{position(clip.start_ns)}</time></a>'
+    )
+
+
+def _answer(scored: Scored) -> str:
+    verdict = "right" if scored.right else "wrong"
+    cites = "".join(
+        f'<a href="#{_text(each.clip)}" class="cite"><b>{position(each.start_ns)}</b> '
+        f"{_text(each.kind)}: {_text(each.text)}</a>"
+        for each in scored.citations
+    )
+    return (
+        f'<article class="{verdict}"><header><span class="mark">{"✓" if scored.right else "✗"}'
+        f'</span><h3>{_text(scored.question)}</h3><span class="kind">{_text(scored.kind)}</span>'
+        f"</header><p>{_text(scored.answer)}</p>"
+        f'<p class="truth">Truth: {_text(scored.truth)}</p><div class="cites">{cites}</div></article>'
+    )
+
+
+def _moment(moment: Moment) -> str:
+    return (
+        f'<li class="{_text(moment.kind)}"><a href="#{_text(moment.clip)}" '
+        f'id="t-{_text(moment.id)}"><time>{position(moment.start_ns)}</time></a>'
+        f"<span>{_text(moment.text)}</span></li>"
+    )
+
+
+def _text(value: str) -> str:
+    return html.escape(value, quote=True)

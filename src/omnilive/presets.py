@@ -1,0 +1,80 @@
+"""Presets: functions that return a `system.Config`, and how a configuration is put together.
+
+Preset first, then the file, then single settings: each over what came before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import platformdirs
+
+from omnilive.config import merge, parse_override, read_toml
+from omnilive.errors import ConfigError, UsageError
+from omnilive.system import SCHEMA, Config
+
+
+def embedded() -> Config:
+    """Pip packages only, no download at run time, CPU, no torch: hears English, reads screens."""
+    return Config()
+
+
+def server() -> Config:
+    """The embedded senses, with a vision-language server for captions and answers."""
+    return dataclasses.replace(Config(), preset="server")
+
+
+PRESETS: dict[str, Callable[[], Config]] = {"embedded": embedded, "server": server}
+
+
+def configure(
+    *,
+    file: Path | None = None,
+    preset: str | None = None,
+    overrides: Iterable[str] = (),
+    vlm: str | None = None,
+    vlm_model: str | None = None,
+) -> Config:
+    """Return the configuration in force.
+
+    Args:
+        file: a TOML file; the user's own (`config.toml` in the configuration directory) if None
+            and it exists.
+        preset: name of a preset, over the one that the file names.
+        overrides: single settings, `section.key=value`.
+        vlm: address of a vision-language server; chooses the preset `server`.
+        vlm_model: the model that server shall run.
+
+    Raises:
+        ConfigError: unknown key, wrong value, newer schema.
+        UsageError: unknown preset, or one that lacks what it needs.
+    """
+    if file is None:
+        own = Path(platformdirs.user_config_dir("omnilive")) / "config.toml"
+        file = own if own.is_file() else None
+    tables = read_toml(file) if file is not None else {}
+    schema = tables.get("schema", SCHEMA)
+    if not isinstance(schema, int) or schema < 1:
+        raise ConfigError('"schema" must be a whole number of at least 1.')
+    if schema > SCHEMA:
+        raise ConfigError(
+            f"{file} has schema {schema}, newer than {SCHEMA}, which this version knows; upgrade."
+        )
+    name = preset or tables.get("preset") or ("server" if vlm else "embedded")
+    if vlm and name == "embedded":
+        name = "server"
+    if name not in PRESETS:
+        raise UsageError(f'There is no preset "{name}"; there are {", ".join(PRESETS)}.')
+    config = merge(PRESETS[str(name)](), {k: v for k, v in tables.items() if k != "preset"})
+    for text in overrides:
+        config = merge(config, parse_override(text))
+    changes = {"url": vlm, "model": vlm_model}
+    given = {key: value for key, value in changes.items() if value is not None}
+    config = dataclasses.replace(config, vlm=dataclasses.replace(config.vlm, **given))
+    if config.preset == "server" and not (config.vlm.url and config.vlm.model):
+        raise UsageError(
+            "The preset server needs a server and a model: --vlm URL --vlm-model NAME, or [vlm]."
+        )
+    return config

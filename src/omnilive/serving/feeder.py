@@ -1,0 +1,233 @@
+"""One source, watched: opened, paced, fed into the session, opened again when it breaks.
+
+The feeder owns what the reader may not know: the store's numbers for stream and epoch, the wall
+clock, and how long to wait before a live source is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from omnilive.clock import Clock
+from omnilive.errors import MediaError, OmniLiveError
+from omnilive.events import NS_PER_S, StageFailed, StreamEnded, StreamStarted, Tick, Voice
+from omnilive.media.reader import MediaReader, ReadOptions, open_source
+from omnilive.media.source import Source
+from omnilive.serving.pacing import Pacer
+from omnilive.serving.session import Session
+
+_log = logging.getLogger(__name__)
+
+_BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_CLOCK_STEP_NS = 2 * NS_PER_S  # a larger step of the wall clock opens a new epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """What to watch and how.
+
+    Attributes:
+        source: where it comes from.
+        name: of the stream.
+        voice: whose voice it carries.
+        realtime: whether a file is paced by its timestamps.
+        started_at_ns: UTC of a file's first instant, if the user said so.
+        again: whether a file that was watched already is watched once more.
+        zone: IANA name of the zone its times are shown in.
+        read: how to decode.
+    """
+
+    source: Source
+    name: str
+    voice: Voice
+    realtime: bool
+    started_at_ns: int | None
+    again: bool
+    zone: str
+    read: ReadOptions
+
+
+class Feeder:
+    """Feeds one source into a session until it ends or is told to stop."""
+
+    def __init__(self, feed: Feed, session: Session, clock: Clock) -> None:
+        self.feed = feed
+        self.error: OmniLiveError | None = None
+        self.notice = ""
+        self.dropped: Counter[str] = Counter()
+        self.duration_ns: int | None = None
+        self.position_ns = 0
+        self.watched_ns = 0
+        self._session = session
+        self._clock = clock
+        self._stop = threading.Event()
+        self._reader: MediaReader | None = None
+        self._thread = threading.Thread(
+            target=self._run, name=f"omnilive source {feed.name}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the stream here; what was watched is kept."""
+        self._stop.set()
+        reader = self._reader
+        if reader is not None and reader.info.live:
+            reader.close()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end; False if it has not come in time."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._watch()
+        except OmniLiveError as error:
+            self.error = error
+        except Exception as error:  # a defect of ours: told like any other end of this source
+            _log.debug("source failed", exc_info=error)
+            self.error = MediaError(
+                f"Reading {self.feed.source.shown} failed ({type(error).__name__})."
+            )
+
+    def _watch(self) -> None:
+        tries = 0
+        connected = False
+        while not self._stop.is_set():
+            try:
+                reader = open_source(self.feed.source, self.feed.read)
+            except MediaError as error:
+                if not connected:
+                    raise
+                self._report(str(error))
+                self._pause(tries)
+                tries += 1
+                continue
+            connected = True
+            error_text = self._play(reader)
+            if not reader.info.live:
+                if error_text:
+                    self.error = MediaError(error_text)
+                return
+            if self._stop.is_set():
+                return
+            self._report(error_text or f"{self.feed.source.shown} ended; waiting for it to return.")
+            # A source that came back for a while starts over with the shortest pause.
+            tries = 0 if self.watched_ns > 10 * NS_PER_S else tries
+            self._pause(tries)
+            tries += 1
+
+    def _play(self, reader: MediaReader) -> str:
+        """Feed one opening of the source as one epoch; return why it ended ("" = its true end)."""
+        self._reader = reader
+        self.watched_ns = 0
+        try:
+            begun = self._begin(reader)
+            if begun is None:
+                return ""
+            started, from_ns = begun
+            self._session.feed(started)
+            return self._feed(reader, started, from_ns)
+        finally:
+            self._reader = None
+            reader.close()
+
+    def _begin(self, reader: MediaReader) -> tuple[StreamStarted, int] | None:
+        """Open an epoch in the store; None if this file is remembered to its end already."""
+        info = reader.info
+        self.duration_ns = info.duration_ns
+        begin: Callable[[], tuple[StreamStarted, int] | None] = lambda: (  # noqa: E731
+            self._session.system.begin_epoch(
+                name=self.feed.name,
+                source=self.feed.source.shown,
+                voice=self.feed.voice,
+                zone=self.feed.zone,
+                info=info,
+                now_ns=self._clock.wall_ns(),
+                started_at_ns=self.feed.started_at_ns,
+                again=self.feed.again,
+            )
+        )
+        begun = self._session.call("memory", begin).result()
+        if begun is None:
+            self.notice = (
+                f"{self.feed.source.shown} is remembered to its end already; --again repeats it."
+            )
+        return begun
+
+    def _feed(self, reader: MediaReader, started: StreamStarted, from_ns: int) -> str:
+        pacer = Pacer(self._clock, self._stop) if self.feed.realtime and not started.live else None
+        base_ns = started.at_ns - from_ns
+        wall_ns = started.wall_ns - from_ns
+        drift = _Drift(self._clock) if started.live else None
+        ended: StreamEnded | None = None
+        events = reader.events(
+            stream=started.stream, at_ns=base_ns, wall_ns=wall_ns, from_ns=from_ns
+        )
+        for event in events:
+            if self._stop.is_set() and not isinstance(event, StreamEnded):
+                break
+            if pacer is not None and not pacer.keep(event):
+                self.dropped["late frames"] += 1
+                continue
+            if isinstance(event, StreamEnded):
+                ended = event
+                break
+            if isinstance(event, Tick):
+                self._advance(event, started, from_ns)
+                if drift is not None and drift.stepped():
+                    started = self._new_epoch(started, event)
+            if not self._session.feed(event):
+                break
+        if ended is None:
+            ended = StreamEnded(
+                stream=started.stream, at_ns=max(self.position_ns, started.at_ns), error=""
+            )
+        self._session.end_stream(ended)
+        return ended.error
+
+    def _advance(self, tick: Tick, started: StreamStarted, from_ns: int) -> None:
+        self.position_ns = tick.at_ns
+        self.watched_ns = tick.at_ns - started.at_ns
+
+    def _new_epoch(self, started: StreamStarted, tick: Tick) -> StreamStarted:
+        """The wall clock was set: stream time goes on, from here it means another time of day."""
+        self._session.end_stream(StreamEnded(stream=started.stream, at_ns=tick.at_ns))
+        again = self._session.call(
+            "memory",
+            lambda: self._session.system.continue_epoch(
+                started, at_ns=tick.at_ns, wall_ns=self._clock.wall_ns()
+            ),
+        ).result()
+        self._session.feed(again)
+        return again
+
+    def _report(self, error: str) -> None:
+        self._session.report(StageFailed(stage=f"source {self.feed.name}", error=error))
+
+    def _pause(self, tries: int) -> None:
+        self._clock.wait(self._stop, _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
+
+
+class _Drift:
+    """Watches the wall clock against the one that never steps."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_ns = clock.wall_ns() - clock.monotonic_ns()
+
+    def stepped(self) -> bool:
+        offset_ns = self._clock.wall_ns() - self._clock.monotonic_ns()
+        if abs(offset_ns - self._offset_ns) <= _CLOCK_STEP_NS:
+            return False
+        self._offset_ns = offset_ns
+        return True
+
+

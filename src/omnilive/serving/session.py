@@ -1,0 +1,389 @@
+"""One run of the system: every stage in its own worker, events routed between them.
+
+The session owns what stages may not: threads, mailboxes, cancel flags and the order of things at
+the end of a stream. It holds no knowledge of what the events say.
+
+Order at a stream's end: memory must see StreamEnded after the last word of hearing and the last
+clip of seeing, so the session keeps it back until both have worked it off.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+from omnilive.cancel import Cancel
+from omnilive.errors import UsageError
+from omnilive.events import (
+    AnswerAudio,
+    AnswerEnded,
+    AnswerStarted,
+    AnswerText,
+    AudioChunk,
+    Clip,
+    Dismissed,
+    Event,
+    Interruption,
+    MediaPacket,
+    Question,
+    Retrieval,
+    StageFailed,
+    StreamEnded,
+    StreamStarted,
+    Tick,
+    UpTo,
+    Utterance,
+    VideoFrame,
+    Watermark,
+)
+from omnilive.serving.journal import Journal
+from omnilive.serving.mailbox import Mailbox
+from omnilive.serving.worker import Letter, Worker
+from omnilive.system import System
+
+T = TypeVar("T")
+
+# Stages of a turn form a cycle: these never wait for room (see mailbox.py).
+_TURN = (Question, Retrieval, Dismissed, AnswerStarted, AnswerText, AnswerEnded, AnswerAudio)
+# Heavy or frequent, of no use to who watches the session.
+_PRIVATE = (VideoFrame, AudioChunk, MediaPacket, Tick, Watermark, Retrieval)
+_CAPACITY = {"hearing": 256, "seeing": 12, "captioner": 64, "memory": 4096}
+_DEFAULT_CAPACITY = 256
+_LIVE_FRAMES = 8  # of a live source, waiting to be looked at; older ones are dropped
+_VIEW_CAPACITY = 4096
+
+
+class Session:
+    """Stages at work on any number of streams.
+
+    Args:
+        system: the stages.
+        lossless: True waits for slow stages (files as fast as possible); False never holds a live
+            source up: frames are dropped, oldest first, and counted.
+        journal: where the order of delivery is written, if anywhere.
+        max_turns: how many questions may be open at once.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        lossless: bool,
+        journal: Journal | None = None,
+        max_turns: int = 32,
+    ) -> None:
+        self.system = system
+        self.dropped: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self._lossless = lossless
+        self._journal = journal
+        self._max_turns = max_turns
+        self._view: Mailbox[Event] = Mailbox(_VIEW_CAPACITY)
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._in_flight = 0
+        self._workers: dict[str, Worker] = {}
+        self._streams: dict[int, list[str]] = {}
+        self._positions: dict[int, int] = {}
+        self._ending: dict[int, tuple[StreamEnded, set[str]]] = {}
+        self._ended: dict[int, threading.Event] = {}
+        self._turns: dict[str, Cancel] = {}
+        self._cut: set[str] = set()
+        self._cancel = Cancel()
+        self._closed = False
+        for name, stage in system.shared.items():
+            ready = getattr(stage, "ready", None)
+            self._workers[name] = self._worker(name, name, stage, ready)
+
+    # --- what drives the session ---------------------------------------------------------
+
+    def call(self, stage: str, work: Callable[[], T]) -> Future[T]:
+        """Run `work` in the thread of a shared stage, between two of its events."""
+        return self._workers[stage].call(work)
+
+    def feed(self, event: Event) -> bool:
+        """Give the session an event from a source; False once the session is closed."""
+        if isinstance(event, StreamStarted):
+            self._open_stream(event)
+        self._note_position(event)
+        self._publish(event)
+        return self._route(event)
+
+    def end_stream(self, event: StreamEnded) -> None:
+        """End an epoch and wait until memory has closed it, so that the next one may begin."""
+        ended = threading.Event()
+        with self._lock:
+            self._ended[event.stream] = ended
+        if self.feed(event):
+            ended.wait()
+
+    def ask(self, text: str, *, scope: str = "", turn: str) -> None:
+        """Ask in writing; the answer comes among the events under a turn of this utterance id.
+
+        Raises:
+            UsageError: if the question is empty or too many questions are open.
+        """
+        text = text.strip()
+        if not text:
+            raise UsageError("The question is empty; write what you want to know.")
+        with self._lock:
+            if len(self._turns) >= self._max_turns:
+                raise UsageError(
+                    f"{len(self._turns)} questions are open already; wait for an answer."
+                )
+            up_to = tuple(UpTo(stream, ns + 1) for stream, ns in self._positions.items())
+        newest = max((ns for _, ns in up_to), default=0)
+        self.feed(
+            Utterance(
+                id=turn,
+                stream=0,
+                start_ns=newest,
+                end_ns=newest,
+                text=text,
+                voice="user",
+                typed=True,
+                up_to=up_to,
+                scope=scope,
+            )
+        )
+
+    def report(self, event: StageFailed) -> None:
+        """Tell who watches the session of a failure outside the stages."""
+        with self._lock:
+            self.failures[event.stage.split()[0]] += 1
+        self._publish(event)
+
+    def interrupt(self, turn_id: str) -> None:
+        """Cut a turn: its backends stop, its waiting events go, its later ones are discarded."""
+        with self._lock:
+            cancel = self._turns.get(turn_id)
+            if cancel is None:
+                return
+            self._cut.add(turn_id)
+        cancel.set()
+        event = Interruption(turn_id=turn_id)
+        for worker in self._workers.values():
+            gone = worker.mailbox.discard(lambda letter: _turn_of(letter) == turn_id)
+            for letter in gone:
+                self._cut_off(letter)
+            self._landed(len(gone))
+            if Interruption in worker.stage.accepts:
+                self._departed()
+                worker.mailbox.put_now(event, first=True)
+        self._publish(event)
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is being worked on or waiting; False if that takes longer."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._in_flight == 0, timeout)
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Yield what happens, as it happens, until the session is closed (or `timeout` is over)."""
+        while (event := self._view.get(timeout)) is not None:
+            yield event
+
+    def next_event(self, timeout: float) -> Event | None:
+        """Return the next event, or None if none came in time."""
+        return self._view.get(timeout)
+
+    def forsake(self) -> None:
+        """Say that nobody reads the events any more: nothing waits for them to be taken."""
+        self._view.close()
+
+    def close(self) -> None:
+        """Work off what is waiting, then end every worker, every stage and the events."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self.settle()
+        for worker in self._workers.values():
+            worker.mailbox.close()
+        for worker in self._workers.values():
+            worker.join()
+        self._view.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    # --- routing -------------------------------------------------------------------------
+
+    def _open_stream(self, event: StreamStarted) -> None:
+        with self._lock:
+            if event.stream in self._streams:
+                return
+            names = []
+            for role, stage in self.system.stages_for(event).items():
+                name = f"{role} {event.stream}"
+                self._workers[name] = self._worker(name, role, stage, None)
+                names.append(name)
+            self._streams[event.stream] = names
+
+    def _worker(
+        self, name: str, role: str, stage: object, ready: Callable[[Event], bool] | None
+    ) -> Worker:
+        worker = Worker(
+            name,
+            stage,  # type: ignore[arg-type]
+            capacity=_CAPACITY.get(role, _DEFAULT_CAPACITY),
+            emit=self._emitted,
+            fail=self._failed,
+            cancel_for=self._cancel_for,
+            delivered=self._journal.delivered if self._journal else lambda _name, _event: None,
+            done=self._done,
+            ready=ready,
+        )
+        worker.start()
+        return worker
+
+    def _emitted(self, event: Event) -> None:
+        turn = getattr(event, "turn_id", None)
+        with self._lock:
+            if isinstance(event, Question) and turn not in self._turns:
+                self._turns[event.turn_id] = Cancel()
+            unwanted = turn in self._cut and not isinstance(event, AnswerEnded)
+            if isinstance(event, AnswerEnded):
+                self._turns.pop(event.turn_id, None)
+                self._cut.discard(event.turn_id)
+        if unwanted:
+            self._cut_off(event)
+            return
+        self._publish(event)
+        self._route(event)
+
+    def _cut_off(self, letter: object) -> None:
+        """End the turn of a question or retrieval that nobody will work on any more."""
+        question = letter.question if isinstance(letter, Retrieval) else letter
+        if isinstance(question, Question):
+            self._emitted(_unanswered(question, ""))
+
+    def _route(self, event: Event) -> bool:
+        with self._lock:
+            own = self._streams.get(getattr(event, "stream", 0), [])
+            perceiving = [self._workers[name] for name in own]
+            shared = [self._workers[name] for name in self.system.shared]
+        takers = [worker for worker in perceiving if type(event) in worker.stage.accepts]
+        if isinstance(event, StreamEnded) and takers:
+            with self._lock:
+                self._ending[event.stream] = (event, {worker.name for worker in takers})
+        else:
+            takers += [worker for worker in shared if type(event) in worker.stage.accepts]
+        return all([self._deliver(worker, event) for worker in takers])
+
+    def _deliver(self, worker: Worker, event: Event) -> bool:
+        self._departed()
+        box = worker.mailbox
+        if isinstance(event, _TURN):
+            taken = box.put_now(event)
+        elif isinstance(event, VideoFrame) and not self._lossless:
+            before = box.dropped["frames"]
+            taken = box.put_newest(event, "frames", _is_frame, _LIVE_FRAMES)
+            self._dropped("frames", box.dropped["frames"] - before)
+        elif isinstance(event, Clip) and worker.name == "captioner" and not self._lossless:
+            before = box.dropped["captions"]
+            taken = box.put_newest(event, "captions", _is_clip, box.capacity)
+            self._dropped("captions", box.dropped["captions"] - before)
+        else:
+            taken = box.put(event)
+        if not taken:
+            self._landed(1)
+        return taken
+
+    def _done(self, name: str, event: Event) -> None:
+        final: StreamEnded | None = None
+        if isinstance(event, StreamEnded):
+            with self._lock:
+                ended, left = self._ending.get(event.stream, (event, {name}))
+                left.discard(name)
+                if not left and event.stream in self._ending:
+                    del self._ending[event.stream]
+                    final = ended
+        if final is not None:
+            for shared in self.system.shared:
+                worker = self._workers[shared]
+                if StreamEnded in worker.stage.accepts:
+                    self._deliver(worker, final)
+        if name == "memory" and isinstance(event, StreamEnded):
+            with self._lock:
+                closed = self._ended.pop(event.stream, None)
+            if closed is not None:
+                closed.set()
+        self._landed(1)
+
+    def _failed(self, name: str, event: Event, error: str) -> None:
+        if error:
+            with self._lock:
+                self.failures[name.split()[0]] += 1
+            self._publish(StageFailed(stage=name, error=error))
+        turn = getattr(event, "turn_id", None)
+        question = event.question if isinstance(event, Retrieval) else event
+        if isinstance(question, Question) and turn is not None:
+            self._emitted(_unanswered(question, error))
+
+    def _cancel_for(self, event: Event) -> Cancel:
+        turn = getattr(event, "turn_id", None)
+        with self._lock:
+            return self._turns.get(turn, self._cancel) if turn else self._cancel
+
+    # --- bookkeeping ---------------------------------------------------------------------
+
+    def _publish(self, event: Event) -> None:
+        if isinstance(event, _PRIVATE):
+            return
+        if self._lossless and not isinstance(event, _TURN):
+            self._view.put(event)
+            return
+        before = self._view.dropped["view"]
+        self._view.put_newest(event, "view", lambda _each: True, _VIEW_CAPACITY)
+        self._dropped("view", self._view.dropped["view"] - before, settle=False)
+
+    def _note_position(self, event: Event) -> None:
+        at_ns = getattr(event, "at_ns", None)
+        stream = getattr(event, "stream", 0)
+        if at_ns is not None and stream:
+            with self._lock:
+                self._positions[stream] = max(at_ns, self._positions.get(stream, 0))
+
+    def _departed(self) -> None:
+        with self._lock:
+            self._in_flight += 1
+
+    def _landed(self, count: int) -> None:
+        with self._idle:
+            self._in_flight -= count
+            if self._in_flight == 0:
+                self._idle.notify_all()
+
+    def _dropped(self, name: str, count: int, *, settle: bool = True) -> None:
+        if count:
+            with self._lock:
+                self.dropped[name] += count
+            if settle:
+                self._landed(count)
+
+
+def _unanswered(question: Question, error: str) -> AnswerEnded:
+    return AnswerEnded(
+        turn_id=question.turn_id,
+        question=question.text,
+        text="",
+        outcome="failed" if error else "interrupted",
+        known=False,
+        error=error,
+    )
+
+
+def _is_frame(letter: Letter) -> bool:
+    return isinstance(letter, VideoFrame)
+
+
+def _is_clip(letter: Letter) -> bool:
+    return isinstance(letter, Clip)
+
+
+def _turn_of(letter: object) -> str | None:
+    return getattr(letter, "turn_id", None)
+
+
