@@ -1,0 +1,1 @@
+"""Media: sources, decoding, recording, pictures, and the synthetic world."""
