@@ -1,0 +1,1 @@
+"""From sound and pictures to what was said, heard, read and seen. Entrance: `stage`."""

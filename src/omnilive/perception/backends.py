@@ -1,0 +1,60 @@
+"""Builds what perception's stages share: one of each for all streams of a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omnilive.errors import ConfigError
+from omnilive.perception.hearing import HearingConfig
+from omnilive.perception.moonshine import MoonshineRecogniser
+from omnilive.perception.reading import RapidOcrReader, TextReader
+from omnilive.perception.reading_schedule import ReadingConfig
+from omnilive.perception.recognition import Recogniser
+from omnilive.perception.voice_activity import SileroVoiceActivity, VoiceActivity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HearingBackends:
+    """What `Hearing` needs; None for what its config turns off."""
+
+    voice_activity: VoiceActivity | None
+    recogniser: Recogniser | None
+
+    def close(self) -> None:
+        """Release the models. Safe to call twice."""
+        if self.recogniser is not None:
+            self.recogniser.close()
+
+
+def build_hearing_backends(config: HearingConfig) -> HearingBackends:
+    """Return the backends `config` names; models are loaded when sound first needs them.
+
+    Raises:
+        BackendError: a package is missing.
+        ConfigError: no such backend.
+    """
+    if not config.enabled:
+        return HearingBackends(voice_activity=None, recogniser=None)
+    if config.voice_activity.backend != "silero":
+        raise ConfigError(
+            f"hearing.voice_activity.backend is {config.voice_activity.backend!r}; "
+            'the only one there is is "silero".'
+        )
+    if config.recognition.backend not in ("moonshine", "none"):
+        raise ConfigError(
+            f"hearing.recognition.backend is {config.recognition.backend!r}; "
+            'use "moonshine" or "none".'
+        )
+    return HearingBackends(
+        voice_activity=SileroVoiceActivity(),
+        recogniser=MoonshineRecogniser() if config.recognition.backend == "moonshine" else None,
+    )
+
+
+def build_reader(config: ReadingConfig) -> TextReader | None:
+    """Return the reader of text in the picture; None if it is turned off.
+
+    Raises:
+        BackendError: a package is missing.
+    """
+    return RapidOcrReader(config) if config.enabled else None

@@ -1,0 +1,323 @@
+"""The stage that listens: speech, sounds and silences of one stream.
+
+Everything is decided block by block (32 ms), so the size of the chunks that come in changes
+nothing. Recognition happens inside `push`: when a watermark passes an utterance, its text has
+been reported.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from omnilive.cancel import Cancel
+from omnilive.errors import BackendError
+from omnilive.events import (
+    NS_PER_S,
+    AudioChunk,
+    Event,
+    Samples,
+    SoundEvent,
+    SpeechEnded,
+    SpeechStarted,
+    StreamEnded,
+    StreamGap,
+    StreamStarted,
+    Tick,
+    Utterance,
+    Voice,
+    Watermark,
+    Word,
+    moment_id,
+)
+from omnilive.perception.levels import LevelMeter, LevelsConfig, Sound, SoundClassifier
+from omnilive.perception.recognition import (
+    Recogniser,
+    RecognitionConfig,
+    Transcript,
+    is_made_up,
+    place_words,
+)
+from omnilive.perception.segmentation import Mark, Segment, Segmenter, VoiceEnded, VoiceStarted
+from omnilive.perception.sound_blocks import SoundBlock, SoundBlocks
+from omnilive.perception.voice_activity import (
+    BLOCK_NS,
+    VoiceActivity,
+    VoiceActivityConfig,
+    VoiceActivityState,
+)
+
+# After this long without a single sample that is not zero, the network is not asked any more.
+_DEAF_AFTER_BLOCKS = 32
+# A tick says that all sound before it has come; a hole this long is then known to be one.
+_HOLE_NS = 2 * NS_PER_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class HearingConfig:
+    """How a stream is listened to.
+
+    Attributes:
+        enabled: whether it is listened to at all.
+        voice_activity: when somebody is speaking.
+        recognition: what is said.
+        levels: loud sounds and silences.
+    """
+
+    enabled: bool = True
+    voice_activity: VoiceActivityConfig = field(default_factory=VoiceActivityConfig)
+    recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
+    levels: LevelsConfig = field(default_factory=LevelsConfig)
+
+
+class Hearing:
+    """Listens to one stream; the network states are its own, the recogniser may be shared.
+
+    Args:
+        config: how it listens.
+        voice_activity: None only where `config.enabled` is false.
+        recogniser: None: voices are noticed, words are not.
+        classifier: puts names to loud sounds; None: they stay "loud sound".
+    """
+
+    def __init__(
+        self,
+        config: HearingConfig,
+        voice_activity: VoiceActivity | None,
+        recogniser: Recogniser | None = None,
+        classifier: SoundClassifier | None = None,
+    ) -> None:
+        if config.enabled and voice_activity is None:
+            raise ValueError("a Hearing that is enabled needs a voice activity backend")
+        self._config = config
+        self._voice_activity = voice_activity
+        self._recogniser = recogniser
+        self._classifier = classifier
+        self._state: VoiceActivityState | None = None
+        self._pad_blocks = config.voice_activity.speech_pad_ms * 1_000_000 // BLOCK_NS
+        kept_s = config.voice_activity.max_speech_duration_s + 5.0
+        kept = round(max(kept_s, config.levels.max_loud_s) * NS_PER_S / BLOCK_NS)
+        # Whether a block is speech is known later than its level: these wait for it.
+        self._unmeasured: deque[tuple[SoundBlock, float]] = deque()
+        self._kept: deque[SoundBlock] = deque(maxlen=kept + 2 * self._pad_blocks)
+        self._stream = 0
+        self._voice: Voice = "ambient"
+        self._position_ns = 0
+        self._error: BackendError | None = None
+        self._begin_epoch(0, has_audio=False)
+
+    @property
+    def accepts(self) -> tuple[type[Event], ...]:
+        """The event types this stage wants."""
+        return (StreamStarted, AudioChunk, StreamGap, Tick, StreamEnded)
+
+    def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
+        """Take one event; yield what was heard, and how far everything heard is reported.
+
+        Raises:
+            BackendError: a segment could not be recognised; everything else was reported, and
+                listening goes on with the next event.
+        """
+        if isinstance(event, StreamStarted):
+            yield from self._break_off(cancel)
+            self._stream, self._voice = event.stream, event.voice
+            self._begin_epoch(event.at_ns, has_audio=event.has_audio)
+        elif not self._has_audio:
+            return
+        elif isinstance(event, AudioChunk):
+            if self._blocks.breaks_at(event):
+                yield from self._break_off(cancel)
+            for block in self._blocks.feed(event):
+                yield from self._hear(block, cancel)
+        elif isinstance(event, StreamGap):
+            if event.sense != "video":
+                yield from self._break_off(cancel)
+                yield from self._advance(event.end_ns)
+        elif isinstance(event, Tick):
+            heard_ns = self._blocks.end_ns or self._position_ns
+            if event.at_ns - heard_ns > _HOLE_NS:
+                yield from self._break_off(cancel)
+                self._position_ns = max(self._position_ns, event.at_ns)
+            yield from self._advance(self._safe_ns())
+        elif isinstance(event, StreamEnded):
+            yield from self._break_off(cancel)
+            yield from self._advance(event.at_ns)
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """Let go of the network; shared backends are closed by who built them."""
+        self._state = None
+        self._kept.clear()
+
+    def _begin_epoch(self, at_ns: int, *, has_audio: bool) -> None:
+        self._has_audio = has_audio
+        self._blocks = SoundBlocks()
+        self._segmenter = Segmenter(self._config.voice_activity)
+        self._levels = LevelMeter(self._config.levels)
+        self._kept.clear()
+        self._num_blocks = 0
+        self._given_blocks = 0  # how many of this run the recogniser has had
+        self._num_zero = 0
+        self._position_ns = at_ns
+        self._watermark_ns = at_ns
+        if self._state is not None:
+            self._state.reset()
+
+    # --- one block ----------------------------------------------------------------------
+
+    def _hear(self, block: SoundBlock, cancel: Cancel) -> Iterator[Event]:
+        self._position_ns = block.end_ns
+        if self._config.enabled:
+            self._num_blocks += 1
+            self._kept.append(block)
+            power = float(np.dot(block.samples, block.samples)) / block.num_samples
+            probability = self._probability(block, power)
+            marks = self._segmenter.push(block.at_ns, probability, power**0.5)
+            self._unmeasured.append((block, power))
+            yield from self._report(marks, cancel)
+            if self._segmenter.open_ns is None:
+                yield from self._measure(self._position_ns, is_speech=False)
+        safe_ns = self._safe_ns()
+        if safe_ns - self._watermark_ns >= NS_PER_S:
+            yield from self._advance(safe_ns)
+
+    def _probability(self, block: SoundBlock, power: float) -> float:
+        """Ask the network; a silent track is not worth asking about."""
+        self._num_zero = self._num_zero + 1 if power == 0.0 else 0
+        if self._num_zero > _DEAF_AFTER_BLOCKS:
+            return 0.0
+        if self._state is None:
+            assert self._voice_activity is not None
+            self._state = self._voice_activity.start()
+        if self._num_zero == _DEAF_AFTER_BLOCKS:
+            self._state.reset()
+            return 0.0
+        return self._state.probability(block.samples)
+
+    def _report(self, marks: list[Mark], cancel: Cancel) -> Iterator[Event]:
+        for mark in marks:
+            if isinstance(mark, VoiceStarted):
+                yield from self._measure(mark.start_ns, is_speech=False)
+                yield from self._sounds(self._levels.speech_began(mark.start_ns))
+                yield SpeechStarted(stream=self._stream, at_ns=mark.start_ns, voice=self._voice)
+            elif isinstance(mark, VoiceEnded):
+                yield from self._measure(mark.end_ns, is_speech=True)
+                self._levels.speech_ended(mark.end_ns)
+                yield SpeechEnded(
+                    stream=self._stream,
+                    start_ns=mark.start_ns,
+                    at_ns=min(mark.end_ns, self._position_ns),
+                    voice=self._voice,
+                )
+            else:
+                # Endless talk must not let the waiting levels pile up.
+                yield from self._measure(mark.end_ns, is_speech=True)
+                yield from self._recognise(mark, cancel)
+
+    def _recognise(self, segment: Segment, cancel: Cancel) -> Iterator[Utterance]:
+        first = max(segment.first_block - self._pad_blocks, self._given_blocks)
+        end = segment.first_block + len(segment.voiced)
+        last = min(end + self._pad_blocks, segment.lent_until)
+        self._given_blocks = end
+        if self._recogniser is None:
+            return
+        samples = self._samples(first, last)
+        try:
+            transcript = self._recogniser.transcribe(samples, cancel)
+        except BackendError as error:
+            self._error = error
+            return
+        text = " ".join(transcript.text.split())
+        if is_made_up(text, len(segment.voiced) * BLOCK_NS / NS_PER_S):
+            return
+        padding = (segment.first_block - first) * BLOCK_NS
+        yield Utterance(
+            id=moment_id("u", self._stream, segment.start_ns),
+            stream=self._stream,
+            start_ns=segment.start_ns,
+            # The last block of a run is filled up with zeros that nobody heard.
+            end_ns=min(segment.end_ns, self._position_ns),
+            text=text,
+            voice=self._voice,
+            words=_words(transcript, text, segment, padding),
+            words_exact=transcript.words_exact and bool(transcript.words),
+        )
+
+    def _samples(self, first: int, end: int) -> Samples:
+        """Return the sound of some blocks, by their numbers since the run began."""
+        oldest = self._num_blocks - len(self._kept)
+        blocks = [self._kept[i - oldest] for i in range(max(first, oldest), end)]
+        return np.concatenate([block.samples[: block.num_samples] for block in blocks])
+
+    def _measure(self, until_ns: int, *, is_speech: bool) -> Iterator[SoundEvent]:
+        """Measure the levels of blocks of which it is now known whether they are speech."""
+        while self._unmeasured and self._unmeasured[0][0].at_ns < until_ns:
+            block, power = self._unmeasured.popleft()
+            yield from self._sounds(
+                self._levels.push(block.at_ns, block.end_ns, power, is_speech=is_speech)
+            )
+
+    def _sounds(self, sounds: list[Sound]) -> Iterator[SoundEvent]:
+        for sound in sounds:
+            label = sound.label
+            if self._classifier is not None and label != "silence":
+                blocks = [
+                    block.samples
+                    for block in self._kept
+                    if sound.start_ns <= block.at_ns < sound.end_ns
+                ]
+                label = self._classifier.classify(np.concatenate(blocks)) or label
+            yield SoundEvent(
+                id=moment_id("s", self._stream, sound.start_ns),
+                stream=self._stream,
+                start_ns=sound.start_ns,
+                end_ns=sound.end_ns,
+                label=label,
+                level_db=sound.level_db,
+            )
+
+    # --- breaks and watermarks ----------------------------------------------------------
+
+    def _break_off(self, cancel: Cancel) -> Iterator[Event]:
+        """Close everything: what comes next does not follow on from what came."""
+        last = self._blocks.flush()
+        if last is not None:
+            yield from self._hear(last, cancel)
+        yield from self._report(self._segmenter.flush(), cancel)
+        yield from self._measure(self._position_ns, is_speech=False)
+        yield from self._sounds(self._levels.flush())
+        self._kept.clear()
+        self._num_blocks = self._given_blocks = self._num_zero = 0
+        if self._state is not None:
+            self._state.reset()
+
+    def _safe_ns(self) -> int:
+        """Return up to where nothing more can be reported."""
+        starts = (self._segmenter.open_ns, self._levels.open_ns, self._blocks.waiting_ns)
+        known = [start for start in starts if start is not None]
+        return min([self._position_ns, *known])
+
+    def _advance(self, at_ns: int) -> Iterator[Watermark]:
+        if at_ns > self._watermark_ns:
+            self._watermark_ns = at_ns
+            self._position_ns = max(self._position_ns, at_ns)
+            yield Watermark(stream=self._stream, sense="hearing", at_ns=at_ns)
+
+
+def _words(
+    transcript: Transcript, text: str, segment: Segment, padding_ns: int
+) -> tuple[Word, ...]:
+    if not transcript.words:
+        return place_words(text, segment.start_ns, BLOCK_NS, segment.voiced)
+    origin_ns = segment.start_ns - padding_ns
+
+    def place(seconds: float) -> int:
+        at_ns = origin_ns + round(seconds * NS_PER_S)
+        return min(max(at_ns, segment.start_ns), segment.end_ns)
+
+    return tuple(Word(w.text, place(w.start_s), place(w.end_s)) for w in transcript.words)
