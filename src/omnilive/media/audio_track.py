@@ -72,7 +72,7 @@ class AudioTrack:
         """Where the sound that was decoded ends."""
         return max(self._expected_ns, self._heard_ns) if self.num_samples else 0
 
-    def feed(self, packet: Packet) -> list[AudioChunk | StreamGap]:
+    def feed(self, packet: Packet[AudioStream]) -> list[AudioChunk | StreamGap]:
         """Take one packet (its timestamps already moved onto the timeline)."""
         import av.error
 

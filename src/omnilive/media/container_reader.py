@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from omnilive.errors import MediaError
 from omnilive.events import NS_PER_S, MediaPacket, StreamEnded, StreamGap, VideoFrame
 from omnilive.media.audio_track import AudioTrack
 from omnilive.media.contract import MediaEvent, ReadOptions, SourceInfo
@@ -17,7 +18,7 @@ from omnilive.media.demuxers import explain, open_container
 from omnilive.media.merge import Merger
 from omnilive.media.source import Source
 from omnilive.media.timeline import Timeline
-from omnilive.media.tracks import describe, is_still, pick_tracks
+from omnilive.media.tracks import UNSEEKABLE, describe, is_still, pick_tracks
 from omnilive.media.video_track import VideoTrack
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _SOUND_LEAD_NS = NS_PER_S
 # Formats whose header states how long the recording is, so that a missing end can be told.
 _STATES_DURATION = ("mov", "matroska", "flac", "avi")
 _MISSING_END_NS = 2 * NS_PER_S
-# Timestamps may start anew in the middle of these, so a place in them is found by reading.
-_UNSEEKABLE = ("mpegts", "mpeg")
 
 
 class ContainerReader:
@@ -48,6 +47,7 @@ class ContainerReader:
         self._source = source
         self._options = options
         self._closed = False
+        self._started = False
         self._container: InputContainer = open_container(source, options)
         try:
             self._video, self._sound = pick_tracks(self._container)
@@ -69,13 +69,20 @@ class ContainerReader:
         return self._info
 
     def close(self) -> None:
-        """Stop reading; the container itself is let go by the iterator that reads it."""
+        """Stop reading."""
         self._closed = True
+        # A container in use is let go by the iterator that reads it: closing it under another
+        # thread's feet crashes the process.
+        if not self._started:
+            self._container.close()
 
     def events(
         self, *, stream: int, at_ns: int, wall_ns: int, from_ns: int = 0
     ) -> Iterator[MediaEvent]:
         """Yield the source's media in order of time (see `MediaReader`)."""
+        if self._closed or self._started:
+            raise MediaError(f"{self._source.shown} was closed or read already; open it again.")
+        self._started = True
         reading = _Reading(self, stream=stream, wall_ns=wall_ns, from_ns=from_ns)
         try:
             for event in reading.events():
@@ -142,7 +149,7 @@ class _Reading:
         import av.error
 
         name = self._container.format.name
-        if self._from_ns <= 0 or name in _UNSEEKABLE or self._reader._still:
+        if self._from_ns <= 0 or name in UNSEEKABLE or self._reader._still:
             return
         target = (self._from_ns + self._timeline.base_ns) // 1000
         try:
@@ -150,7 +157,7 @@ class _Reading:
         except (av.error.FFmpegError, OSError):
             return
 
-    def _take(self, packet: Packet) -> Iterator[MediaEvent]:
+    def _take(self, packet: Packet[Any]) -> Iterator[MediaEvent]:
         self._num_packets += 1
         base = packet.time_base
         unit_ns = base.numerator * NS_PER_S / base.denominator
@@ -185,7 +192,7 @@ class _Reading:
         self._decode(packet, at_ns, placed.at_ns, duration_ns)
         yield from self._merger.ready(self._horizons(), placed.at_ns)
 
-    def _decode(self, packet: Packet, at_ns: int, decode_ns: int, duration_ns: int) -> None:
+    def _decode(self, packet: Packet[Any], at_ns: int, decode_ns: int, duration_ns: int) -> None:
         if self._video is not None and packet.stream.type == "video":
             for shown_ns, pixels in self._video.feed(packet, at_ns, decode_ns, duration_ns):
                 self._merger.push(VideoFrame(stream=self._number, at_ns=shown_ns, pixels=pixels))
@@ -247,7 +254,7 @@ class _Reading:
         return ""
 
     def _recorded(
-        self, packet: Packet, at_ns: int, decode_ns: int, duration_ns: int
+        self, packet: Packet[Any], at_ns: int, decode_ns: int, duration_ns: int
     ) -> MediaPacket:
         stream = packet.stream
         context = stream.codec_context

@@ -28,7 +28,29 @@ _CONTAINERS = (
 )
 STILL_FORMATS = frozenset(
     f"{name}_pipe"
-    for name in ["png", "jpeg", "jpegls", "jpegxl", "webp", "bmp", "tiff", "gif", "ppm", "pgm", "pbm", "pam", "qoi", "j2k", "pcx", "sgi", "sunrast", "psd", "dpx", "exr", "hdr"]
+    for name in [
+        "png",
+        "jpeg",
+        "jpegls",
+        "jpegxl",
+        "webp",
+        "bmp",
+        "tiff",
+        "gif",
+        "ppm",
+        "pgm",
+        "pbm",
+        "pam",
+        "qoi",
+        "j2k",
+        "pcx",
+        "sgi",
+        "sunrast",
+        "psd",
+        "dpx",
+        "exr",
+        "hdr",
+    ]
 ) | {"ico", "webp", "image2", "avif"}
 _STILLS = ",".join(sorted(STILL_FORMATS - {"image2"}))
 FILE_FORMATS = f"{_CONTAINERS},{_STILLS}"
@@ -50,9 +72,10 @@ _FORMATS = {
     "rtsps": "rtsp",
 }
 _PLAYLIST = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat version|file\s+['\"/\w]|v=0\s|\[playlist\]|\[reference\]"
+    rb"\A(?:\xef\xbb\xbf)?\s*"
+    rb"(?:#EXTM3U|ffconcat version|file\s+['\"/\w]|v=0\s|\[playlist\]|\[reference\]"
     rb"|<\?xml[^>]*>\s*(?:<!--.*?-->\s*)*<(?:MPD|playlist|smil|asx|SmoothStreamingMedia)\b"
-    rb"|<(?:MPD|playlist|smil|asx|SmoothStreamingMedia)\b|rtspt?://|https?://|ftyp:)",
+    rb"|<(?:MPD|playlist|smil|asx|SmoothStreamingMedia)\b|rtspt?://|https?://)",
     re.IGNORECASE | re.DOTALL,
 )
 _SNIFFED_BYTES = 4096
@@ -122,8 +145,8 @@ def check_file(source: Source) -> None:
         raise MediaError(f"{source.shown} is empty; nothing was recorded into it.")
     if _PLAYLIST.match(head):
         raise MediaError(
-            f"{source.shown} is a playlist, not a recording, and is not opened because it could name "
-            "any other file or machine; name the recording itself."
+            f"{source.shown} is a playlist, not a recording, and is not opened because it "
+            "could name any other file or machine; name the recording itself."
         )
 
 

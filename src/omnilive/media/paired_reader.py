@@ -133,10 +133,7 @@ class _Pair:
                 yield from self._take_detect(kept, kept_arrived_ns)
 
     def _take_detect(self, event: MediaEvent, arrived_ns: int) -> Iterator[MediaEvent]:
-        if isinstance(event, StreamGap):
-            own_ns = event.end_ns
-        else:
-            own_ns = event.at_ns
+        own_ns = event.end_ns if isinstance(event, StreamGap) else event.at_ns
         if self._offset_ns is None:
             assert self._main_arrived_ns is not None
             now_ns = self._main_ns + arrived_ns - self._main_arrived_ns

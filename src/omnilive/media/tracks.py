@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+UNSEEKABLE = ("mpegts", "mpeg")
+"""Timestamps may start anew in the middle of these, so a place in them is found by reading."""
 _MIB = 1 << 20
 _OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 _CLOCK_ERROR_S = 86_400

@@ -11,10 +11,9 @@ import heapq
 import logging
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from omnilive.events import NS_PER_S, Pixels
 from omnilive.media.contract import ReadOptions
+from omnilive.media.pixels import upright_pixels
 from omnilive.media.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ _log = logging.getLogger(__name__)
 _JITTER_NS = 5_000_000
 _CALM_KEYFRAMES = 3
 _LONGEST_REORDER = 34  # pictures a decoder may hold back: 16 references and some for threads
-_MOST_PIXELS = 16384 * 16384
 
 
 class VideoTrack:
@@ -53,7 +51,7 @@ class VideoTrack:
         # Pictures stand on a grid of source time, so that a resumed reading takes the same ones.
         self._due_ns = -(-from_ns // self._interval_ns) * self._interval_ns
         self._only_keys = True
-        self._group: list[tuple[Packet, int]] = []
+        self._group: list[tuple[Packet[VideoStream], int]] = []
         self._last_key_ns: int | None = None
         self._calm = 0
         self._pending: list[int] = []
@@ -79,7 +77,7 @@ class VideoTrack:
         return self._promised_ns
 
     def feed(
-        self, packet: Packet, at_ns: int, decode_ns: int, duration_ns: int
+        self, packet: Packet[VideoStream], at_ns: int, decode_ns: int, duration_ns: int
     ) -> list[tuple[int, Pixels]]:
         """Take one packet (its timestamps already moved onto the timeline); return pictures."""
         self._decode_ns = max(self._decode_ns, decode_ns)
@@ -131,7 +129,7 @@ class VideoTrack:
         self._only_keys = True
         return pictures
 
-    def _decode(self, packet: Packet, at_ns: int) -> list[tuple[int, Pixels]]:
+    def _decode(self, packet: Packet[VideoStream], at_ns: int) -> list[tuple[int, Pixels]]:
         import av.error
 
         heapq.heappush(self._pending, at_ns)
@@ -190,27 +188,11 @@ class VideoTrack:
     def _pixels(self, frame: DecodedFrame) -> Pixels | None:
         import av.error
 
-        if frame.width * frame.height > _MOST_PIXELS:
-            self.num_failed += 1
-            return None
         try:
-            width, height = self._size(frame)
-            rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-            pixels: Pixels = rgb.to_ndarray()
+            return upright_pixels(frame, self._stream.sample_aspect_ratio, self._max_side)
         except (av.error.FFmpegError, ValueError) as error:
             self._failed(error)
             return None
-        turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
-
-    def _size(self, frame: DecodedFrame) -> tuple[int, int]:
-        """Return the size with square pixels, scaled down to the longest side wanted."""
-        width, height = float(frame.width), float(frame.height)
-        aspect = self._stream.sample_aspect_ratio
-        if aspect and 0.1 < aspect < 10 and aspect != 1:
-            width, height = (width, height / aspect) if aspect > 1 else (width * aspect, height)
-        scale = min(1.0, self._max_side / max(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
 
     def _failed(self, error: Exception) -> None:
         self.num_failed += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import asdict, fields
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -69,7 +69,7 @@ class Failed(msgspec.Struct, frozen=True):
 Message = SourceInfo | Failed | MediaEvent
 
 
-def write_message(file: BinaryIO, message: Message) -> None:
+def write_message(file: IO[bytes], message: Message) -> None:
     """Send one message and flush it."""
     body = b""
     name = type(message).__name__
@@ -95,7 +95,7 @@ def write_message(file: BinaryIO, message: Message) -> None:
     file.flush()
 
 
-def read_message(file: BinaryIO) -> Message | None:
+def read_message(file: IO[bytes]) -> Message | None:
     """Return the next message, or None at the end of the pipe.
 
     Raises:
@@ -129,7 +129,7 @@ def read_message(file: BinaryIO) -> Message | None:
     return kind(**head)
 
 
-def _read_exactly(file: BinaryIO, size: int) -> bytes | None:
+def _read_exactly(file: IO[bytes], size: int) -> bytes | None:
     parts = []
     while size > 0:
         part = file.read(size)

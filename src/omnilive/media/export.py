@@ -1,0 +1,317 @@
+"""Cuts a playable clip out of a recording, or out of a user's own file, without re-encoding.
+
+It starts at the keyframe at or before the wanted start, because nothing before a keyframe can
+be decoded. The packets are read twice: once to see what there is (decoding times are made from
+the sorted presentation times, since fragments do not carry them), once to write.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from omnilive.errors import MediaError
+from omnilive.events import NS_PER_S
+from omnilive.media.contract import ReadOptions
+from omnilive.media.demuxers import explain, open_container
+from omnilive.media.source import Source, parse_source
+from omnilive.media.timeline import Timeline
+from omnilive.media.tracks import UNSEEKABLE, pick_tracks
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+Part: TypeAlias = "bytes | tuple[Path, int, int]"
+"""A fragment: its bytes, or file, offset and length."""
+
+_MP4_CODECS = frozenset(
+    ("h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mjpeg")
+    + ("aac", "mp3", "opus", "ac3", "eac3", "flac", "alac")
+)
+# FFmpeg writes telephone sound (G.711) into neither mp4 nor Matroska.
+_MOV_CODECS = frozenset(("pcm_alaw", "pcm_mulaw", "pcm_s16le", "pcm_s16be"))
+_BEFORE_NS = 2 * NS_PER_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A clip that was written, and the span of time that it covers (at least what was asked)."""
+
+    path: Path
+    start_ns: int
+    end_ns: int
+
+
+class Piece(NamedTuple):
+    """One packet with its stream and its time."""
+
+    stream: Any
+    packet: Any
+    at_ns: int
+    duration_ns: int
+
+
+class Pieces(Protocol):
+    """Packets that can be gone through several times."""
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Start anew from the first packet."""
+        ...
+
+
+class FragmentPieces:
+    """The packets of fragments, one fragment open at a time; times are stream time."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Yield the packets of every fragment in turn."""
+        import av
+        import av.error
+
+        for part in self._parts:
+            data = _bytes_of(part)
+            try:
+                with av.open(io.BytesIO(data), "r", format="matroska") as container:
+                    for packet in container.demux():
+                        if packet.size and packet.pts is not None:
+                            yield _piece(packet, None)
+            except av.error.FFmpegError:
+                raise MediaError("A fragment of the recording is damaged.") from None
+
+
+class FilePieces:
+    """The packets of a file around a span; times are source time."""
+
+    def __init__(self, source: Source, start_ns: int, end_ns: int) -> None:
+        self._source = source
+        self._start_ns = start_ns
+        self._end_ns = end_ns
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Yield the packets from a keyframe before the start until behind the end."""
+        import av.error
+
+        container: InputContainer = open_container(self._source, ReadOptions())
+        with container:
+            start = container.start_time
+            timeline = Timeline(None if start is None else start * 1000)
+            video, sound = pick_tracks(container)
+            streams = [track for track in (video, sound) if track is not None]
+            try:
+                if self._start_ns > _BEFORE_NS and container.format.name not in UNSEEKABLE:
+                    container.seek((self._start_ns + timeline.base_ns) // 1000, backward=True)
+                beyond: set[int] = set()
+                for packet in container.demux(*streams):
+                    if not packet.size or packet.pts is None:
+                        continue
+                    piece = _piece(packet, timeline)
+                    yield piece
+                    # Every track must be behind the end; pictures come out of order by a little.
+                    if piece.at_ns > self._end_ns + _BEFORE_NS:
+                        beyond.add(packet.stream.index)
+                        if len(beyond) == len(streams):
+                            return
+            except (av.error.FFmpegError, OSError) as error:
+                raise MediaError(explain(error, self._source)) from None
+
+
+def export_clip(parts: Sequence[Part], start_ns: int, end_ns: int, out: Path) -> Exported:
+    """Write the span of a recording as a playable file.
+
+    Args:
+        parts: fragments in order of time, beginning with the one that holds the keyframe.
+        start_ns: stream time from which the clip is wanted.
+        end_ns: stream time at which it may end.
+        out: where to; the suffix becomes .mov or .mkv where a codec does not fit into mp4.
+
+    Raises:
+        MediaError: there is nothing to play in that span, or it cannot be written.
+    """
+    return _write(FragmentPieces(parts), start_ns, end_ns, out)
+
+
+def export_from_file(path: Path, start_ns: int, end_ns: int, out: Path) -> Exported:
+    """Write a span (source time) of a user's own file as a playable file; see `export_clip`."""
+    if out.exists() and out.samefile(path):
+        raise MediaError(f"{out} is the recording itself; choose another name for the clip.")
+    return _write(FilePieces(parse_source(str(path)), start_ns, end_ns), start_ns, end_ns, out)
+
+
+class _Plan(NamedTuple):
+    """Which packets of each kind are written, and when the pictures are decoded."""
+
+    templates: dict[str, tuple[Any, ...]]
+    first: dict[str, int]
+    last: dict[str, int]
+    decode_ns: list[int]
+    zero_ns: int
+    end_ns: int
+
+
+def _write(pieces: Pieces, start_ns: int, end_ns: int, out: Path) -> Exported:
+    import av
+    import av.error
+
+    plan = _plan(pieces, start_ns, end_ns)
+    codecs = {signature[1] for signature in plan.templates.values()}
+    suffix, container_format = _container_for(codecs)
+    path = out.with_suffix(suffix)
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with av.open(str(partial), "w", format=container_format) as container:
+            _mux(pieces, plan, container)
+        os.replace(partial, path)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise MediaError(f"The clip could not be written to {path}: {reason}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return Exported(path=path, start_ns=plan.zero_ns, end_ns=plan.end_ns)
+
+
+def _container_for(codecs: set[str]) -> tuple[str, str]:
+    """Return suffix and FFmpeg's name of the most widely played container that takes `codecs`."""
+    if codecs <= _MP4_CODECS:
+        return ".mp4", "mp4"
+    if codecs <= _MP4_CODECS | _MOV_CODECS:
+        return ".mov", "mov"
+    return ".mkv", "matroska"
+
+
+def _plan(pieces: Pieces, start_ns: int, end_ns: int) -> _Plan:
+    """Go through the packets once and choose."""
+    templates: dict[str, tuple[Any, ...]] = {}
+    seen: dict[str, list[tuple[int, int, bool]]] = {"video": [], "audio": []}
+    for piece in pieces:
+        kind = piece.stream.type
+        if kind not in seen:
+            continue
+        # After a change of codec or size the packets fit no track that was begun before.
+        if templates.setdefault(kind, _signature(piece.stream)) == _signature(piece.stream):
+            seen[kind].append((piece.at_ns, piece.duration_ns, piece.packet.is_keyframe))
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    zero_ns = start_ns
+    keys = [i for i, (at, _, key) in enumerate(seen["video"]) if key and at < end_ns]
+    if keys:
+        before = [i for i in keys if seen["video"][i][0] <= start_ns]
+        first["video"] = max(before, key=lambda i: seen["video"][i][0]) if before else keys[0]
+        zero_ns = min(zero_ns, seen["video"][first["video"]][0])
+    for kind, entries in seen.items():
+        if kind == "audio":
+            wanted = [i for i, (at, _, _) in enumerate(entries) if zero_ns <= at < end_ns]
+            if wanted:
+                first[kind] = wanted[0]
+        if kind in first:
+            last[kind] = max(i for i, (at, _, _) in enumerate(entries) if at < end_ns)
+    if not first:
+        raise MediaError("There is nothing to play in that span.")
+    if "video" not in first:
+        zero_ns = seen["audio"][first["audio"]][0]
+    shown = [at for at, _, _ in seen["video"]][first.get("video", 0) : last.get("video", -1) + 1]
+    until = max(
+        at + duration
+        for kind in first
+        for at, duration, _ in seen[kind][first[kind] : last[kind] + 1]
+    )
+    return _Plan(
+        {kind: templates[kind] for kind in first},
+        first,
+        last,
+        _decoding_times(shown),
+        zero_ns,
+        max(until, min(end_ns, until)),
+    )
+
+
+def _decoding_times(shown_ns: Sequence[int]) -> list[int]:
+    """Return decoding times for packets in decoding order that are shown at `shown_ns`.
+
+    Sorted presentation times, moved back until no packet is shown before it is decoded.
+    """
+    ordered = sorted(shown_ns)
+    delay = max(
+        (sorted_at - at for sorted_at, at in zip(ordered, shown_ns, strict=True)), default=0
+    )
+    return [at - delay for at in ordered]
+
+
+def _mux(pieces: Pieces, plan: _Plan, container: Any) -> None:
+    """Go through the packets again and write those that were chosen."""
+    import av
+
+    outputs: dict[str, Any] = {}
+    counts = {kind: itertools.count() for kind in plan.first}
+    waiting: list[tuple[str, Any]] = []
+    last_decode: dict[str, int] = {}
+    for piece in pieces:
+        kind = piece.stream.type
+        if kind not in plan.first or _signature(piece.stream) != plan.templates[kind]:
+            continue
+        index = next(counts[kind])
+        if not plan.first[kind] <= index <= plan.last[kind]:
+            continue
+        if kind not in outputs:
+            outputs[kind] = container.add_stream_from_template(piece.stream, opaque=True)
+        at_ns = piece.at_ns
+        decode_ns = at_ns
+        if kind == "video":
+            decode_ns = plan.decode_ns[index - plan.first[kind]]
+            first_shown_ns = plan.decode_ns[0]
+            if at_ns < first_shown_ns:
+                continue
+        # Two packets of a millisecond's rounding apart may meet; writers want them rising.
+        decode_ns = max(decode_ns, last_decode.get(kind, decode_ns - 1) + 1)
+        last_decode[kind] = decode_ns
+        packet = av.Packet(bytes(piece.packet))
+        packet.time_base = Fraction(1, NS_PER_S)
+        packet.pts = max(at_ns, decode_ns) - plan.zero_ns
+        packet.dts = decode_ns - plan.zero_ns
+        packet.duration = piece.duration_ns
+        packet.is_keyframe = piece.packet.is_keyframe
+        waiting.append((kind, packet))
+        # The header needs every track, so nothing is written before all have shown up.
+        if len(outputs) == len(plan.first):
+            for waiting_kind, held in waiting:
+                held.stream = outputs[waiting_kind]
+                container.mux(held)
+            waiting.clear()
+
+
+def _piece(packet: Any, timeline: Timeline | None) -> Piece:
+    """Return a packet with its time; without a timeline its own timestamp is taken as it is."""
+    base = packet.time_base
+    shown_ns = packet.pts * base.numerator * NS_PER_S // base.denominator
+    duration_ns = (packet.duration or 0) * base.numerator * NS_PER_S // base.denominator
+    if timeline is None:
+        return Piece(packet.stream, packet, shown_ns, duration_ns)
+    stamp = packet.pts if packet.dts is None else packet.dts
+    decode_ns = stamp * base.numerator * NS_PER_S // base.denominator
+    placed = timeline.place(packet.stream.index, decode_ns, duration_ns)
+    return Piece(packet.stream, packet, placed.at_ns + shown_ns - decode_ns, duration_ns)
+
+
+def _signature(stream: Any) -> tuple[Any, ...]:
+    context = stream.codec_context
+    size = (context.width, context.height) if stream.type == "video" else (context.sample_rate,)
+    return (stream.type, context.codec.canonical_name, bytes(context.extradata or b""), *size)
+
+
+def _bytes_of(part: Part) -> bytes:
+    if isinstance(part, bytes):
+        return part
+    path, offset, length = part
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+    except OSError as error:
+        raise MediaError(f"A recording could not be read: {error.strerror}.") from None
