@@ -1,0 +1,289 @@
+"""Committing a clip: one transaction with everything that was perceived in it.
+
+A clip in which nothing was new, right behind another such clip, makes that one longer instead:
+an empty night costs a few rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnilive.events import Kind, Voice
+from omnilive.memory import blocks
+from omnilive.memory.blocks import BlockLimits
+from omnilive.memory.database import Database
+from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.moments import COLUMNS, KINDS, LETTERS, VOICES, MomentRow, stored_name
+from omnilive.memory.segments import Recordings, WrittenFragment
+from omnilive.memory.text_index import add_text, remove_text
+from omnilive.memory.vectors import pack_vector
+
+EMBEDDED_KINDS: tuple[Kind, ...] = ("speech", "screen", "picture")
+MAX_TEXT_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMoment:
+    """Something perceived, about to be remembered. `details` is JSON (word times, boxes)."""
+
+    id: str
+    kind: Kind
+    start_ns: int
+    end_ns: int
+    text: str
+    voice: Voice = "ambient"
+    asked: bool = False
+    details: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NewClip:
+    """A clip with all that belongs to it, about to be remembered."""
+
+    id: str
+    stream: int
+    epoch: int
+    start_ns: int
+    end_ns: int
+    num_frames: int = 0
+    changed: bool = False
+    motion: float = 0.0
+    moments: tuple[NewMoment, ...] = ()
+    picture: bytes = b""
+    descriptor: NDArray[np.float32] | None = None
+    descriptor_model: str = ""
+
+
+class CommittedClip(NamedTuple):
+    """What became of a clip. `start_ns` is that of the row, which is older if it was extended."""
+
+    node: int
+    start_ns: int
+    rows: tuple[MomentRow, ...]
+    extended: bool
+
+
+def commit_clip(
+    database: Database,
+    recordings: Recordings,
+    clip: NewClip,
+    written: WrittenFragment | None,
+    *,
+    embedder: TextEmbedder,
+    limits: BlockLimits,
+    quiet_ns: int,
+) -> CommittedClip:
+    """Remember a clip in one transaction; a clip that is already remembered is left as it is."""
+    known = database.row(
+        "SELECT id, start_ns FROM node WHERE level = 0 AND stream = ? AND start_ns = ?",
+        (clip.stream, clip.start_ns),
+    )
+    if known is not None:
+        return CommittedClip(known[0], known[1], tuple(_moments_of(database, known[0])), False)
+    is_quiet = not clip.changed and not clip.moments
+    # Vectors are made before the transaction, so that the writer holds it for as short as it can.
+    vectors = _embed(embedder, clip.moments)
+    with database.transaction():
+        grown = _grow_quiet(database, clip, quiet_ns) if is_quiet else None
+        node = _insert_node(database, clip, is_quiet, limits) if grown is None else grown
+        if written is not None:
+            recordings.insert(node, clip.stream, written)
+        rows = _insert_moments(database, node, clip.stream, clip.moments, vectors, embedder)
+    start_ns = clip.start_ns
+    if grown is not None:
+        start_ns = database.value("SELECT start_ns FROM node WHERE id = ?", (node,))
+    return CommittedClip(node, start_ns, tuple(rows), grown is not None)
+
+
+def add_moments(
+    database: Database,
+    node: int,
+    stream: int,
+    moments: Sequence[NewMoment],
+    embedder: TextEmbedder,
+) -> tuple[MomentRow, ...]:
+    """Add what was perceived late to a clip that is already remembered."""
+    vectors = _embed(embedder, moments)
+    with database.transaction():
+        database.run("UPDATE node SET quiet = 0 WHERE id = ?", (node,))
+        rows = _insert_moments(database, node, stream, moments, vectors, embedder)
+        parent = database.row(
+            "SELECT p.id FROM node n JOIN node p ON p.id = n.parent "
+            "WHERE n.id = ? AND p.closed = 1",
+            (node,),
+        )
+        if parent is not None:
+            blocks.refresh(database, parent[0])
+    return tuple(rows)
+
+
+def set_caption(database: Database, node: int, text: str, embedder: TextEmbedder) -> bool:
+    """Write what a model says of a clip into its picture moment; False if it has none."""
+    text = text[:MAX_TEXT_CHARACTERS]
+    picture = KINDS.index("picture")
+    row = database.row(
+        "SELECT id, text FROM moment WHERE node = ? AND kind = ?", (node, picture)
+    )
+    if row is None:
+        return False
+    vector = embedder.embed([text])[0]
+    with database.transaction():
+        remove_text(database, row[0], row[1])
+        database.run("DELETE FROM moment_vector WHERE moment = ?", (row[0],))
+        database.run(
+            "UPDATE moment SET text = ?, bytes = ? WHERE id = ?",
+            (text, len(text.encode()), row[0]),
+        )
+        add_text(database, row[0], text)
+        _insert_vector(database, row[0], vector, embedder)
+        parent = database.value(
+            "SELECT p.id FROM node n JOIN node p ON p.id = n.parent "
+            "WHERE n.id = ? AND p.closed = 1",
+            (node,),
+        )
+        if parent is not None:
+            blocks.refresh(database, parent)
+    return True
+
+
+def model_id(database: Database, name: str, dimension: int) -> int:
+    """Return the number of a vector model, made if new."""
+    found = database.value("SELECT id FROM model WHERE name = ?", (name,))
+    if found is not None:
+        return int(found)
+    return database.insert("INSERT INTO model(name, dimension) VALUES(?, ?)", (name, dimension))
+
+
+def _insert_node(database: Database, clip: NewClip, is_quiet: bool, limits: BlockLimits) -> int:
+    node = database.insert(
+        "INSERT INTO node(level, stream, epoch, start_ns, end_ns, name, quiet, changed, motion, "
+        "num_frames) VALUES(0,?,?,?,?,?,?,?,?,?)",
+        (clip.stream, clip.epoch, clip.start_ns, clip.end_ns)
+        + (stored_name(clip.id, "c", clip.stream, clip.start_ns),)
+        + (is_quiet, clip.changed, clip.motion, clip.num_frames),
+    )
+    if clip.picture:
+        database.run(
+            "INSERT INTO thumbnail VALUES(?, ?, ?)", (node, clip.picture, len(clip.picture))
+        )
+    if clip.descriptor is not None and clip.descriptor.size:
+        model = model_id(database, clip.descriptor_model, clip.descriptor.size)
+        data = pack_vector(clip.descriptor)
+        database.run(
+            "INSERT INTO node_vector VALUES(?, ?, ?, ?)", (node, model, data, len(data))
+        )
+    blocks.join(database, node, limits)
+    return node
+
+
+def _grow_quiet(database: Database, clip: NewClip, quiet_ns: int) -> int | None:
+    row = database.row(
+        "SELECT n.id, n.start_ns, n.end_ns, n.epoch, n.quiet, coalesce(p.closed, 0) FROM node n "
+        "LEFT JOIN node p ON p.id = n.parent WHERE n.stream = ? AND n.level = 0 "
+        "ORDER BY n.start_ns DESC LIMIT 1",
+        (clip.stream,),
+    )
+    if row is None:
+        return None
+    node, start_ns, end_ns, epoch, quiet, block_closed = row
+    if not quiet or block_closed or epoch != clip.epoch or end_ns != clip.start_ns:
+        return None
+    if clip.end_ns - start_ns > quiet_ns:
+        return None
+    day = blocks.local_day(database, epoch, start_ns)
+    if day != blocks.local_day(database, epoch, clip.end_ns - 1):
+        return None
+    # motion is a mean over time, so both parts weigh by how long they lasted.
+    database.run(
+        "UPDATE node SET motion = (motion * (end_ns - start_ns) + ?) / (? - start_ns), "
+        "end_ns = ?, num_frames = num_frames + ? WHERE id = ?",
+        (clip.motion * (clip.end_ns - clip.start_ns), clip.end_ns, clip.end_ns)
+        + (clip.num_frames, node),
+    )
+    blocks.extend(database, node, clip.end_ns)
+    return int(node)
+
+
+def _insert_moments(
+    database: Database,
+    node: int,
+    stream: int,
+    moments: Sequence[NewMoment],
+    vectors: dict[str, NDArray[np.float32]],
+    embedder: TextEmbedder,
+) -> list[MomentRow]:
+    rows: list[MomentRow] = []
+    for moment in moments:
+        text = moment.text[:MAX_TEXT_CHARACTERS]
+        kind = KINDS.index(moment.kind)
+        name = stored_name(moment.id, LETTERS[kind], stream, moment.start_ns)
+        if _is_known(database, stream, kind, moment.start_ns, name):
+            continue
+        voice = VOICES.index(moment.voice)
+        number = database.insert(
+            "INSERT INTO moment(node, stream, kind, start_ns, end_ns, name, voice, asked, text, "
+            "details, bytes) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            (node, stream, kind, moment.start_ns, moment.end_ns, name, voice, moment.asked, text)
+            + (moment.details, len(text.encode()) + len(moment.details or b"")),
+        )
+        add_text(database, number, text)
+        if moment.id in vectors:
+            _insert_vector(database, number, vectors[moment.id], embedder)
+        rows.append(
+            MomentRow(
+                id=number,
+                node=node,
+                stream=stream,
+                kind=kind,
+                start_ns=moment.start_ns,
+                end_ns=moment.end_ns,
+                name=name,
+                voice=voice,
+                asked=int(moment.asked),
+                text=text,
+            )
+        )
+    return rows
+
+
+def _is_known(
+    database: Database, stream: int, kind: int, start_ns: int, name: str | None
+) -> bool:
+    """Whether this very moment is remembered already (a replayed journal delivers twice)."""
+    return (
+        database.row(
+            "SELECT 1 FROM moment WHERE stream = ? AND kind = ? AND start_ns = ? AND name IS ?",
+            (stream, kind, start_ns, name),
+        )
+        is not None
+    )
+
+
+def _insert_vector(
+    database: Database, moment: int, vector: NDArray[np.float32], embedder: TextEmbedder
+) -> None:
+    if not vector.any():
+        return
+    model = model_id(database, embedder.model, embedder.dimension)
+    data = pack_vector(vector)
+    database.run(
+        "INSERT INTO moment_vector VALUES(?, ?, ?, ?)", (moment, model, data, len(data))
+    )
+
+
+def _embed(
+    embedder: TextEmbedder, moments: Sequence[NewMoment]
+) -> dict[str, NDArray[np.float32]]:
+    wanted = [m for m in moments if m.kind in EMBEDDED_KINDS and m.text.strip()]
+    rows = embedder.embed([m.text[:MAX_TEXT_CHARACTERS] for m in wanted])
+    return {moment.id: row for moment, row in zip(wanted, rows, strict=True)}
+
+
+def _moments_of(database: Database, node: int) -> list[MomentRow]:
+    rows = database.rows(f"SELECT {COLUMNS} FROM moment m WHERE m.node = ?", (node,))
+    return [MomentRow(*row) for row in rows]

@@ -1,0 +1,106 @@
+"""What a store holds, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnilive.memory.database import DATABASE_NAME, Database
+from omnilive.memory.moments import KINDS
+from omnilive.memory.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatistics:
+    """One stream: what was watched of it. `first_at` and `last_at` are local ISO 8601, or ""."""
+
+    stream: int
+    name: str
+    source: str
+    live: bool
+    epochs: int
+    clips: int
+    watched_ns: int
+    first_at: str
+    last_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatistics:
+    """A store as a whole. Bytes of payload are counted; bytes of files are measured."""
+
+    generation: int
+    streams: tuple[StreamStatistics, ...]
+    clips: int
+    quiet_clips: int
+    blocks: int
+    pinned: int
+    moments: dict[str, int]
+    turns: int
+    text_bytes: int
+    vector_bytes: int
+    thumbnail_bytes: int
+    recording_bytes: int
+    database_bytes: int
+    wal_bytes: int
+
+
+def store_statistics(
+    database: Database, timelines: Mapping[int, Timeline], segments: Path
+) -> StoreStatistics:
+    """Count and measure."""
+    kinds = dict(database.rows("SELECT kind, count(*) FROM moment GROUP BY kind"))
+    nodes = database.row(
+        "SELECT sum(level = 0), sum(level = 0 AND quiet), sum(level > 0), sum(pinned) FROM node"
+    ) or (0, 0, 0, 0)
+    clips = dict(
+        database.rows("SELECT stream, count(*) FROM node WHERE level = 0 GROUP BY stream")
+    )
+    path = database.directory / DATABASE_NAME
+    return StoreStatistics(
+        generation=database.generation,
+        streams=tuple(_of_stream(line, clips.get(line.stream, 0)) for line in timelines.values()),
+        clips=nodes[0] or 0,
+        quiet_clips=nodes[1] or 0,
+        blocks=nodes[2] or 0,
+        pinned=nodes[3] or 0,
+        moments={kind: kinds.get(number, 0) for number, kind in enumerate(KINDS)},
+        turns=database.value("SELECT count(*) FROM turn"),
+        text_bytes=_sum(database, "moment"),
+        vector_bytes=_sum(database, "moment_vector") + _sum(database, "node_vector"),
+        thumbnail_bytes=_sum(database, "thumbnail"),
+        recording_bytes=sum(
+            file.stat().st_size for file in segments.iterdir() if file.is_file()
+        )
+        if segments.is_dir()
+        else 0,
+        database_bytes=path.stat().st_size,
+        wal_bytes=_size(path.with_name(path.name + "-wal")),
+    )
+
+
+def _of_stream(line: Timeline, clips: int) -> StreamStatistics:
+    stretches = line.watched()
+    return StreamStatistics(
+        stream=line.stream,
+        name=line.name,
+        source=line.epochs[-1].source if line.epochs else "",
+        live=not line.is_file,
+        epochs=len(line.epochs),
+        clips=clips,
+        watched_ns=sum(end - start for start, end in stretches),
+        first_at=line.local_at(stretches[0][0]) if stretches else "",
+        last_at=line.local_at(stretches[-1][1]) if stretches else "",
+    )
+
+
+def _sum(database: Database, table: str) -> int:
+    return int(database.value(f"SELECT coalesce(sum(bytes), 0) FROM {table}"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

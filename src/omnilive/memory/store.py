@@ -1,0 +1,435 @@
+"""A store: one directory with a database, recordings and caches, and everything done to it.
+
+One process writes, any number read. The classes and functions beside this file each know one
+part; a `Store` only opens them together and keeps what is worth keeping between calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from omnilive.errors import OmniLiveError, StoreBusy, StoreError, UnknownMoment
+from omnilive.events import (
+    NS_PER_S,
+    ClipMemory,
+    Forget,
+    Moment,
+    Pin,
+    StreamStarted,
+    Voice,
+    moment_id,
+)
+from omnilive.memory import (
+    clips,
+    commands,
+    conversation,
+    forgetting,
+    moments,
+    playback,
+    statistics,
+    streams,
+)
+from omnilive.memory.blocks import BlockLimits
+from omnilive.memory.clips import NewClip, NewMoment
+from omnilive.memory.commands import Command
+from omnilive.memory.conversation import NewTurn, Turn
+from omnilive.memory.database import DATABASE_NAME, Database
+from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.forgetting import Forgotten
+from omnilive.memory.lock import WriterLock
+from omnilive.memory.moments import MomentQuery, Presenter
+from omnilive.memory.playback import PlayParts
+from omnilive.memory.segments import RecordedFragment, Recordings
+from omnilive.memory.statistics import StoreStatistics
+from omnilive.memory.streams import ResumePoint, SourceFile
+from omnilive.memory.timeline import Anchor, Timeline
+
+_log = logging.getLogger(__name__)
+
+SEGMENTS = "segments"
+CACHE = "cache"
+DEFAULT_LIMITS = BlockLimits(fan_out=32, gap_ns=600 * NS_PER_S, levels=1)
+
+
+class Store:
+    """An open store. Made by `Store.open`; every handle belongs to one thread at a time."""
+
+    def __init__(
+        self, directory: Path, database: Database, lock: WriterLock | None, *, write: bool
+    ) -> None:
+        self.directory = directory
+        self.database = database
+        self.write = write
+        self._lock = lock
+        self._recordings = Recordings(database, directory / SEGMENTS)
+        self._current: dict[int, Timeline] = {}
+        self._timelines: tuple[int, dict[int, Timeline]] = (-1, {})
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path | str,
+        *,
+        write: bool,
+        create: bool = True,
+        doing: str = "",
+        now_wall_ns: int = 0,
+    ) -> Store:
+        """Open a store, for one writer or for reading.
+
+        Args:
+            directory: where it is; made (private to the user) when writing and `create`.
+            write: whether to become its writer.
+            create: whether to make a store where there is none (only when writing).
+            doing: what this process does, as a user would say it (`omnilive watch door`).
+            now_wall_ns: UTC, told to a second writer; 0 leaves it out.
+
+        Raises:
+            StoreBusy: another process writes to it.
+            StoreTooNew: a newer version wrote it.
+            StoreError: it is no store, damaged, or cannot be read or written.
+        """
+        directory = Path(directory).expanduser()
+        _prepare(directory, create=write and create)
+        if not write:
+            return cls(directory, Database(directory, write=False), None, write=False)
+        if not os.access(directory, os.W_OK):
+            raise StoreError(
+                f"The store {directory} is read-only; give another --store or change its rights."
+            )
+        lock = WriterLock(directory)
+        lock.acquire(doing, now_wall_ns)
+        try:
+            for name in (SEGMENTS, CACHE):
+                (directory / name).mkdir(mode=0o700, exist_ok=True)
+            store = cls(directory, Database(directory, write=True), lock, write=True)
+            store._recordings.recover()
+            store.carry_out_commands()
+        except OSError as error:
+            lock.release()
+            raise StoreError(
+                f"The store {directory} cannot be prepared: {error.strerror}."
+            ) from error
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    def sibling(self) -> Store:
+        """Return a second handle for another thread of the writing process.
+
+        It shares this handle's right to write and must be closed before it. Recordings and
+        forgetting stay with the first handle.
+        """
+        return Store(
+            self.directory, Database(self.directory, write=self.write), None, write=self.write
+        )
+
+    def close(self) -> None:
+        """Close the store. Safe to call twice."""
+        self.database.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- streams ------------------------------------------------------------------------
+
+    def begin_epoch(
+        self,
+        name: str,
+        *,
+        wall_ns: int,
+        zone: str,
+        origin: Literal["live", "creation", "watching", "given"],
+        voice: Voice,
+        has_video: bool,
+        has_audio: bool,
+        live: bool,
+        source: str,
+        file: SourceFile | None = None,
+        file_start_ns: int = 0,
+    ) -> StreamStarted:
+        """Open an epoch of the stream `name`; see `streams.begin_epoch`."""
+        return streams.begin_epoch(
+            self.database,
+            name,
+            wall_ns=wall_ns,
+            zone=zone,
+            origin=origin,
+            voice=voice,
+            has_video=has_video,
+            has_audio=has_audio,
+            live=live,
+            source=source,
+            file=file,
+            file_start_ns=file_start_ns,
+        )
+
+    def adopt(self, started: StreamStarted) -> None:
+        """Take note that an epoch has begun, whoever opened it."""
+        streams.adopt(self.database, started)
+        self._current[started.stream] = streams.timeline_of(started)
+
+    def add_anchor(self, stream: int, epoch: int, at_ns: int, wall_ns: int) -> None:
+        """Keep a pair of stream time and wall time of a live epoch."""
+        with self.database.transaction():
+            streams.add_anchor(self.database, epoch, at_ns, wall_ns)
+        line = self._current.get(stream)
+        if line is not None and line.epochs[-1].id == epoch:
+            # Two are enough here: what is committed now lies near the newest.
+            last = line.epochs[-1]
+            anchors = (*last.anchors[-1:], Anchor(at_ns, wall_ns))
+            self._current[stream] = line._replace(epochs=(last._replace(anchors=anchors),))
+
+    def end_epoch(self, epoch: int, at_ns: int, *, complete: bool) -> None:
+        """Close an epoch; `complete` if its source came to its true end."""
+        with self.database.transaction():
+            streams.end_epoch(self.database, epoch, at_ns, complete=complete)
+
+    def resume_point(self, name: str, fingerprint: str) -> ResumePoint:
+        """Return how far a file has been watched into the stream `name`."""
+        return streams.resume_point(self.database, name, fingerprint)
+
+    def timelines(self) -> Mapping[int, Timeline]:
+        """Return the streams and their epochs, read again only when something was committed."""
+        generation = self.database.generation
+        if self._timelines[0] != generation:
+            self._timelines = (generation, streams.timelines(self.database))
+        return self._timelines[1]
+
+    # --- remembering --------------------------------------------------------------------
+
+    def commit_clip(
+        self,
+        clip: NewClip,
+        fragment: RecordedFragment | None,
+        *,
+        embedder: TextEmbedder,
+        limits: BlockLimits = DEFAULT_LIMITS,
+        quiet_ns: int = 600 * NS_PER_S,
+        segment_ns: int = 60 * NS_PER_S,
+    ) -> ClipMemory:
+        """Remember a clip with all that belongs to it, in one transaction.
+
+        When this returns, the clip survives a crash. When it raises, nothing of it was
+        remembered and the same call may be made again.
+        """
+        written = None
+        if fragment is not None:
+            written = self._recordings.write(clip.stream, fragment, segment_ns)
+        done = clips.commit_clip(
+            self.database,
+            self._recordings,
+            clip,
+            written,
+            embedder=embedder,
+            limits=limits,
+            quiet_ns=quiet_ns,
+        )
+        if written is not None:
+            self._recordings.committed(clip.stream, written)
+        lines = self._current if clip.stream in self._current else self.timelines()
+        presenter = Presenter(self.database, lines)
+        row = self.database.row(
+            "SELECT name, changed, motion FROM node WHERE id = ?", (done.node,)
+        )
+        assert row is not None
+        return ClipMemory(
+            id=row[0] or moment_id("c", clip.stream, done.start_ns),
+            stream=clip.stream,
+            stream_name=lines[clip.stream].name,
+            start_ns=done.start_ns,
+            end_ns=clip.end_ns,
+            at=lines[clip.stream].local_at(done.start_ns),
+            moments=presenter.present(done.rows),
+            changed=bool(row[1]),
+            motion=float(row[2]),
+            playable=presenter.playable(done.node, clip.stream, done.start_ns),
+            generation=self.database.generation,
+            extended=done.extended,
+        )
+
+    def add_late(
+        self, stream: int, late: Sequence[NewMoment], embedder: TextEmbedder
+    ) -> tuple[Moment, ...]:
+        """Add moments to the clip they start in, which is already remembered."""
+        added: tuple[Moment, ...] = ()
+        for moment in late:
+            node = self.database.value(
+                "SELECT id FROM node WHERE stream = ? AND level = 0 AND start_ns <= ? "
+                "ORDER BY start_ns DESC LIMIT 1",
+                (stream, moment.start_ns),
+            ) or self.database.value(
+                "SELECT id FROM node WHERE stream = ? AND level = 0 ORDER BY start_ns LIMIT 1",
+                (stream,),
+            )
+            if node is not None:
+                rows = clips.add_moments(self.database, node, stream, [moment], embedder)
+                added += Presenter(self.database, self.timelines()).present(rows)
+        return added
+
+    def set_caption(self, clip: str, text: str, embedder: TextEmbedder) -> bool:
+        """Keep what a model says of a clip; False if there is no such clip with a picture."""
+        try:
+            node = moments.find(self.database, clip).node
+        except UnknownMoment:
+            return False
+        return node is not None and clips.set_caption(self.database, node, text, embedder)
+
+    def mark_asked(self, utterance: str) -> None:
+        """Note that an utterance was a question to us: it is never evidence for an answer."""
+        try:
+            found = moments.find(self.database, utterance)
+        except UnknownMoment:
+            return
+        with self.database.transaction():
+            self.database.run("UPDATE moment SET asked = 1 WHERE id = ?", (found.moment,))
+
+    def add_turn(self, turn: NewTurn) -> None:
+        """Keep a finished turn of the conversation."""
+        conversation.add_turn(self.database, turn)
+
+    # --- looking ------------------------------------------------------------------------
+
+    def moments(self, query: MomentQuery | None = None) -> tuple[Moment, ...]:
+        """Return moments in order of time (or newest first), without pictures."""
+        rows = moments.select(self.database, query or MomentQuery())
+        return Presenter(self.database, self.timelines()).present(rows)
+
+    def get(self, public_id: str) -> Moment:
+        """Return one moment with its picture; for a clip without picture, a bare moment.
+
+        Raises:
+            UnknownMoment: nothing has this id, or it was forgotten.
+        """
+        found = moments.find(self.database, public_id)
+        presenter = Presenter(self.database, self.timelines())
+        if found.moment is not None:
+            rows = moments.by_ids(self.database, [found.moment])
+            return presenter.present(rows, pictures=True)[0]
+        return self._node_as_moment(presenter, public_id, found.node)
+
+    def turns(self, limit: int = 100) -> list[Turn]:
+        """Return the newest turns of the conversation, oldest first."""
+        return conversation.turns(self.database, limit)
+
+    def play_parts(self, public_id: str) -> PlayParts:
+        """Return what a moment can be played or exported from."""
+        return playback.play_parts(self.database, self.directory / SEGMENTS, public_id)
+
+    def stats(self) -> StoreStatistics:
+        """Return what the store holds, in numbers."""
+        segments = self.directory / SEGMENTS
+        return statistics.store_statistics(self.database, self.timelines(), segments)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads inside see one generation."""
+        with self.database.snapshot():
+            yield
+
+    # --- keeping and forgetting ---------------------------------------------------------
+
+    def pin(self, public_id: str, keep: bool = True) -> None:
+        """Keep a moment for ever, or no longer."""
+        forgetting.pin(self.database, public_id, keep)
+
+    def forget(self, public_id: str) -> Forgotten:
+        """Delete a moment and everything derived from it."""
+        return forgetting.forget(self.database, self._recordings, public_id)
+
+    def carry_out(self, command: Command) -> None:
+        """Do what a command says."""
+        if isinstance(command, Pin):
+            self.pin(command.moment, command.keep)
+        elif isinstance(command, Forget):
+            self.forget(command.moment)
+        else:
+            self.add_turn(command)
+
+    def carry_out_commands(self) -> None:
+        """Do what other processes asked for."""
+        for number, command in commands.pending(self.database):
+            error = ""
+            try:
+                self.carry_out(command)
+            except OmniLiveError as failure:
+                error = str(failure)
+            commands.finish(self.database, number, error)
+
+    def outcome(self, number: int) -> str | None:
+        """Return how a sent command went: None not yet, "" done, else why it failed."""
+        return commands.outcome(self.database, number)
+
+    def _node_as_moment(self, presenter: Presenter, public_id: str, node: int | None) -> Moment:
+        row = self.database.row(
+            "SELECT stream, start_ns, end_ns, coalesce(digest, '') FROM node WHERE id = ?", (node,)
+        )
+        assert row is not None and node is not None
+        stream, start_ns, end_ns, digest = row
+        line = self.timelines()[stream]
+        return Moment(
+            id=public_id,
+            clip=public_id,
+            stream=stream,
+            stream_name=line.name,
+            kind="picture",
+            start_ns=start_ns,
+            end_ns=end_ns,
+            at=line.local_at(start_ns),
+            text=digest or "nothing new was seen or heard",
+            playable=presenter.playable(node, stream, start_ns),
+            picture=presenter.picture(node),
+        )
+
+
+def perform(directory: Path | str, command: Command, *, doing: str = "") -> int | None:
+    """Carry out a command from any process: at once if nobody writes, else through the writer.
+
+    Returns:
+        None when it is done; the number under which the writer will tell its `outcome` otherwise.
+    """
+    directory = Path(directory).expanduser()
+    try:
+        with Store.open(directory, write=True, create=False, doing=doing) as store:
+            store.carry_out(command)
+    except StoreBusy:
+        return commands.send(directory, command)
+    return None
+
+
+def _prepare(directory: Path, *, create: bool) -> None:
+    """See that the directory is, or may become, a store."""
+    try:
+        if directory.exists() and not directory.is_dir():
+            raise StoreError(f"{directory} is a file, not a store directory; give another --store.")
+        if (directory / DATABASE_NAME).is_file():
+            return
+        if not create:
+            raise StoreError(
+                f"There is no store at {directory}; "
+                "`omnilive watch SOURCE --store DIR` makes one, or give another --store."
+            )
+        if directory.exists() and any(
+            path.name not in (SEGMENTS, CACHE) and not path.name.startswith(("writer", "memory"))
+            for path in directory.iterdir()
+        ):
+            raise StoreError(
+                f"{directory} holds other files and is not an OmniLive store; "
+                "give an empty or a new directory as --store."
+            )
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The store {directory} cannot be used: {error.strerror}; give another --store."
+        ) from error

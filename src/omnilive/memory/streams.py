@@ -1,0 +1,264 @@
+"""Streams, epochs, anchors and the files they came from.
+
+A live stream's time goes on by the true gap when it comes back; a file's stream time is the
+file's own time, so watching the rest of it later continues where it stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from omnilive.errors import StoreError
+from omnilive.events import NS_PER_S, StreamStarted, Voice
+from omnilive.memory.database import Database
+from omnilive.memory.timeline import Anchor, Epoch, Timeline
+
+ANCHOR_INTERVAL_NS = 600 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A user's own file, as it was when it was watched. `fingerprint` stands for its content."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    fingerprint: str
+
+
+class ResumePoint(NamedTuple):
+    """How far a file has been watched into a stream; `file_ns` is in the file's own time."""
+
+    state: Literal["none", "part", "complete"]
+    file_ns: int
+
+
+def begin_epoch(
+    database: Database,
+    name: str,
+    *,
+    wall_ns: int,
+    zone: str,
+    origin: Literal["live", "creation", "watching", "given"],
+    voice: Voice,
+    has_video: bool,
+    has_audio: bool,
+    live: bool,
+    source: str,
+    file: SourceFile | None = None,
+    file_start_ns: int = 0,
+) -> StreamStarted:
+    """Open an epoch of the stream `name` (made if new) and say what its times mean.
+
+    `wall_ns` is the wall time of the epoch's first instant (of a resumed file: of `file_start_ns`).
+    """
+    with database.transaction():
+        stream = database.value("SELECT id FROM stream WHERE name = ?", (name,))
+        if stream is None:
+            stream = database.insert("INSERT INTO stream(name) VALUES(?)", (name,))
+        file_id = None if file is None else _file_id(database, file)
+        start_ns = _next_start(database, stream, wall_ns, live, file_id, file_start_ns)
+        _close_open_epochs(database, stream, start_ns)
+        epoch = database.insert(
+            "INSERT INTO epoch(stream, start_ns, wall_ns, zone, origin, voice, has_video, "
+            "has_audio, live, source, file, file_start_ns) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+            (stream, start_ns, wall_ns, zone, origin, voice, has_video, has_audio, live, source)
+            + (file_id, file_start_ns),
+        )
+    return StreamStarted(
+        stream=stream,
+        name=name,
+        epoch=epoch,
+        at_ns=start_ns,
+        wall_ns=wall_ns,
+        zone=zone,
+        origin=origin,
+        voice=voice,
+        has_video=has_video,
+        has_audio=has_audio,
+        live=live,
+        source=source,
+    )
+
+
+def adopt(database: Database, started: StreamStarted) -> None:
+    """Make sure the store knows an epoch that was announced; nothing to do if it opened it itself.
+
+    A replayed journal and a rendered world bring their own numbers.
+    """
+    known = database.row("SELECT stream FROM epoch WHERE id = ?", (started.epoch,))
+    name = database.value("SELECT name FROM stream WHERE id = ?", (started.stream,))
+    if (known is not None and known[0] != started.stream) or (
+        name is not None and name != started.name
+    ):
+        raise StoreError(
+            "The store already holds another stream under the number of the one that starts; "
+            "give another --store."
+        )
+    if known is not None:
+        return
+    with database.transaction():
+        if name is None:
+            database.run("INSERT INTO stream VALUES(?, ?)", (started.stream, started.name))
+        _close_open_epochs(database, started.stream, started.at_ns)
+        database.run(
+            "INSERT INTO epoch(id, stream, start_ns, wall_ns, zone, origin, voice, has_video, "
+            "has_audio, live, source) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            (started.epoch, started.stream, started.at_ns, started.wall_ns, started.zone)
+            + (started.origin, started.voice, started.has_video, started.has_audio)
+            + (started.live, started.source),
+        )
+
+
+def timeline_of(started: StreamStarted) -> Timeline:
+    """Return the timeline of one epoch alone: enough to show what is remembered in it."""
+    epoch = Epoch(
+        id=started.epoch,
+        start_ns=started.at_ns,
+        end_ns=started.at_ns,
+        wall_ns=started.wall_ns,
+        zone=started.zone,
+        origin=started.origin,
+        live=started.live,
+        source=started.source,
+        file="",
+        file_start_ns=0,
+        anchors=(Anchor(started.at_ns, started.wall_ns),),
+    )
+    return Timeline(started.stream, started.name, (epoch,))
+
+
+def end_epoch(database: Database, epoch: int, at_ns: int, *, complete: bool) -> None:
+    """Close an epoch; `complete` says that its source came to its true end."""
+    database.run(
+        "UPDATE epoch SET end_ns = ?, complete = ? WHERE id = ?", (at_ns, complete, epoch)
+    )
+
+
+def add_anchor(database: Database, epoch: int, at_ns: int, wall_ns: int) -> None:
+    """Keep what the wall clock showed at a stream time."""
+    database.run("INSERT OR REPLACE INTO anchor VALUES(?, ?, ?)", (epoch, at_ns, wall_ns))
+
+
+def resume_point(database: Database, name: str, fingerprint: str) -> ResumePoint:
+    """Return how far the file has been watched into the stream `name`, in acknowledged clips."""
+    row = database.row(
+        "SELECT e.id, e.start_ns, e.file_start_ns, e.complete FROM epoch e "
+        "JOIN stream s ON s.id = e.stream JOIN source_file f ON f.id = e.file "
+        "WHERE s.name = ? AND f.fingerprint = ? ORDER BY e.id DESC LIMIT 1",
+        (name, fingerprint),
+    )
+    if row is None:
+        return ResumePoint("none", 0)
+    epoch, start_ns, file_start_ns, complete = row
+    end_ns = _remembered_end(database, epoch)
+    reached = file_start_ns + (max(0, end_ns - start_ns) if end_ns is not None else 0)
+    if complete:
+        return ResumePoint("complete", reached)
+    return ResumePoint("part", reached) if reached else ResumePoint("none", 0)
+
+
+def timelines(database: Database) -> dict[int, Timeline]:
+    """Return every stream with its epochs, by number."""
+    anchors: dict[int, list[Anchor]] = {}
+    for epoch, at_ns, wall_ns in database.rows(
+        "SELECT epoch, at_ns, wall_ns FROM anchor ORDER BY epoch, at_ns"
+    ):
+        anchors.setdefault(epoch, []).append(Anchor(at_ns, wall_ns))
+    epochs: dict[int, list[Epoch]] = {}
+    for row in database.rows(
+        "SELECT e.stream, e.id, e.start_ns, e.wall_ns, e.zone, e.origin, e.live, e.source, "
+        "coalesce(f.path, ''), e.file_start_ns FROM epoch e "
+        "LEFT JOIN source_file f ON f.id = e.file ORDER BY e.stream, e.start_ns, e.id"
+    ):
+        stream, epoch, start_ns, wall_ns, zone, origin, live, source, path, file_start_ns = row
+        own = [Anchor(start_ns, wall_ns)]
+        own += [anchor for anchor in anchors.get(epoch, []) if anchor.at_ns > start_ns]
+        end_ns = _remembered_end(database, epoch)
+        epochs.setdefault(stream, []).append(
+            Epoch(
+                id=epoch,
+                start_ns=start_ns,
+                end_ns=start_ns if end_ns is None else end_ns,
+                wall_ns=wall_ns,
+                zone=zone,
+                origin=origin,
+                live=bool(live),
+                source=source,
+                file=path,
+                file_start_ns=file_start_ns,
+                anchors=tuple(own),
+            )
+        )
+    return {
+        stream: Timeline(stream, name, tuple(epochs.get(stream, ())))
+        for stream, name in database.rows("SELECT id, name FROM stream ORDER BY id")
+    }
+
+
+def _file_id(database: Database, file: SourceFile) -> int:
+    database.run(
+        "INSERT INTO source_file(path, size, mtime_ns, fingerprint) VALUES(?,?,?,?) "
+        "ON CONFLICT(fingerprint) DO UPDATE SET path = excluded.path, size = excluded.size, "
+        "mtime_ns = excluded.mtime_ns",
+        (file.path, file.size, file.mtime_ns, file.fingerprint),
+    )
+    return int(
+        database.value("SELECT id FROM source_file WHERE fingerprint = ?", (file.fingerprint,))
+    )
+
+
+def _next_start(
+    database: Database,
+    stream: int,
+    wall_ns: int,
+    live: bool,
+    file: int | None,
+    file_start_ns: int,
+) -> int:
+    last = database.row(
+        "SELECT id, start_ns, wall_ns, live, file, file_start_ns, end_ns, complete FROM epoch "
+        "WHERE stream = ? ORDER BY start_ns DESC, id DESC LIMIT 1",
+        (stream,),
+    )
+    if last is None:
+        return file_start_ns
+    epoch, start_ns, last_wall_ns, was_live, last_file, last_file_start_ns, end_ns, complete = last
+    acknowledged = _remembered_end(database, epoch)
+    acknowledged = start_ns if acknowledged is None else acknowledged
+    if file is not None and file == last_file and not complete and file_start_ns > 0:
+        # The same file goes on: its own time goes on too, over whatever was not acknowledged.
+        return max(acknowledged, start_ns + file_start_ns - last_file_start_ns)
+    at_ns = max(acknowledged, end_ns or 0)
+    if live and was_live:
+        anchor = database.row(
+            "SELECT at_ns, wall_ns FROM anchor WHERE epoch = ? ORDER BY at_ns DESC LIMIT 1",
+            (epoch,),
+        ) or (start_ns, last_wall_ns)
+        at_ns = max(at_ns, anchor[0], anchor[0] + wall_ns - anchor[1])
+    return at_ns
+
+
+def _close_open_epochs(database: Database, stream: int, before_ns: int) -> None:
+    """Close what a crash left open; anchors of what was never acknowledged go."""
+    for (epoch,) in database.rows(
+        "SELECT id FROM epoch WHERE stream = ? AND end_ns IS NULL", (stream,)
+    ):
+        end_ns = _remembered_end(database, epoch)
+        database.run(
+            "UPDATE epoch SET end_ns = max(start_ns, coalesce(?, start_ns)) WHERE id = ?",
+            (end_ns, epoch),
+        )
+        database.run("DELETE FROM anchor WHERE epoch = ? AND at_ns >= ?", (epoch, before_ns))
+
+
+def _remembered_end(database: Database, epoch: int) -> int | None:
+    # Through the index by time: an epoch's clips are neighbours there.
+    return database.value(
+        "SELECT n.end_ns FROM epoch e JOIN node n ON n.stream = e.stream AND n.level = 0 "
+        "AND n.start_ns >= e.start_ns AND n.start_ns <= coalesce(e.end_ns, 9223372036854775807) "
+        "AND n.epoch = e.id WHERE e.id = ? "
+        "ORDER BY n.start_ns DESC LIMIT 1",
+        (epoch,),
+    )

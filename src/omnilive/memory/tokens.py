@@ -1,0 +1,138 @@
+"""Turns text into index terms, the same way for what is remembered and for what is asked.
+
+SQLite's own tokenisers find no two-character Chinese word, so text is cut up here and the index
+only sees ready terms: casefolded Unicode words with a light English stem, and for Chinese,
+Japanese and Korean runs every single character and every overlapping pair.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from omnilive.memory.wordlists import (
+    CHINESE_FILLERS,
+    IRREGULAR,
+    NUMBERS,
+    STOP_WORDS,
+    WEAK_WORDS,
+)
+
+MAX_QUESTION_CHARACTERS = 2_000
+MAX_QUESTION_TERMS = 32
+MAX_TERMS = 20_000
+MAX_TERM_CHARACTERS = 64
+WEAK_WEIGHT = 0.3
+
+# Han, kana and hangul: scripts that are written without spaces or are best found by pairs.
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+_RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:['\u2019][^\W_{_CJK}]+)*")
+_IS_CJK = re.compile(rf"[{_CJK}]")
+_FILLER = re.compile("|".join(sorted(map(re.escape, CHINESE_FILLERS), key=len, reverse=True)))
+
+
+class QueryWord(NamedTuple):
+    """One word that a question asks for: as it was written, its terms, and how much it weighs."""
+
+    surface: str
+    terms: tuple[str, ...]
+    weight: float
+
+
+def stem(word: str) -> str:
+    """Return the term of one casefolded English word: plural, -ed, -ing and a last -e go."""
+    word = IRREGULAR.get(word, word)
+    word = NUMBERS.get(word, word)
+    if len(word) < 4 or not (word.isascii() and word.isalpha()):
+        return word
+    word = _without_plural(word)
+    for ending in ("ing", "ed"):
+        base = word[: -len(ending)]
+        if not word.endswith(ending) or len(base) < 3 or word.endswith("eed"):
+            continue
+        if not re.search("[aeiouy]", base):
+            continue
+        if word.endswith("ied"):
+            return base[:-1] + "y"
+        word = base[:-1] if base[-1] == base[-2] and base[-1] not in "lsz" else base
+        break
+    if len(word) > 3 and word.endswith("e"):
+        word = word[:-1]
+    return word
+
+
+def index_terms(text: str) -> list[str]:
+    """Return the terms under which `text` is found, in order, at most `MAX_TERMS`."""
+    terms: list[str] = []
+    for run in _runs(text):
+        if _IS_CJK.match(run):
+            terms.extend(run)
+            terms.extend(run[i : i + 2] for i in range(len(run) - 1))
+        else:
+            terms.append(_term(run))
+        if len(terms) >= MAX_TERMS:
+            break
+    return terms[:MAX_TERMS]
+
+
+def query_words(question: str) -> tuple[QueryWord, ...]:
+    """Return the words a question asks for, each once.
+
+    Words that carry a question ("did", "the") are left out; words that only frame it ("said",
+    "slide", "mention") weigh little, unless the question has no others.
+    """
+    words: dict[tuple[str, ...], QueryWord] = {}
+    count = 0
+    for run in _runs(question[:MAX_QUESTION_CHARACTERS]):
+        for word in _query_words_of_run(run):
+            if word.terms not in words:
+                words[word.terms] = word
+                count += len(word.terms)
+        if count >= MAX_QUESTION_TERMS:
+            break
+    return tuple(words.values())
+
+
+def content_words(words: tuple[QueryWord, ...]) -> tuple[QueryWord, ...]:
+    """Return the words of full weight, or all of them if there is none."""
+    return tuple(word for word in words if word.weight >= 1.0) or words
+
+
+def _runs(text: str) -> list[str]:
+    return _RUN.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _query_words_of_run(run: str) -> list[QueryWord]:
+    if not _IS_CJK.match(run):
+        term = _term(run)
+        if run in STOP_WORDS:
+            return []
+        weak = run in WEAK_WORDS or term in _WEAK_TERMS
+        return [QueryWord(run, (term,), WEAK_WEIGHT if weak else 1.0)]
+    found = []
+    for piece in _FILLER.split(run):
+        if piece:
+            pairs = tuple(piece[i : i + 2] for i in range(len(piece) - 1))
+            found.append(QueryWord(piece, pairs or (piece,), 1.0))
+    return found
+
+
+def _term(word: str) -> str:
+    for mark in ("'s", "\u2019s"):
+        word = word.removesuffix(mark)
+    word = word.replace("'", "").replace("\u2019", "")
+    return stem(word)[:MAX_TERM_CHARACTERS]
+
+
+def _without_plural(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "xes", "ches", "shes", "zes")):
+        return word[:-2]
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+_WEAK_TERMS = frozenset(_term(word) for word in WEAK_WORDS)
