@@ -11,6 +11,35 @@ from omnilive.events import Moment, Retrieval
 from omnilive.reasoning.conversation import Turn
 
 
+@dataclass(frozen=True, kw_only=True)
+class AnswererConfig:
+    """How answers are given.
+
+    Attributes:
+        max_turns: finished turns that are remembered as dialogue.
+        max_citations: moments that an answer cites.
+        min_coverage: share of the question's content words that an answer must hold, 0..1.
+        sure_score: memory's score from which fewer words are enough, 0..1.
+        max_quotes: moments quoted in an embedded answer.
+        max_times: moments listed where every one counts ("how often", "when").
+        max_digest: moments of a kind in a digest.
+        max_moments: moments told to a vision-language server.
+        max_pictures: pictures sent to it with a question, the newest one among them.
+        max_dialogue_chars: text of earlier turns told to it.
+    """
+
+    max_turns: int = 16
+    max_citations: int = 24
+    min_coverage: float = 0.6
+    sure_score: float = 0.95
+    max_quotes: int = 3
+    max_times: int = 8
+    max_digest: int = 5
+    max_moments: int = 40
+    max_pictures: int = 5
+    max_dialogue_chars: int = 4000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """A delta of an answer and the moments that it rests on.

@@ -7,11 +7,10 @@ retrieved moments. Where the senses cannot know, it says so and what would give 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from omnilive.cancel import Cancel
 from omnilive.events import Moment, Retrieval
-from omnilive.reasoning.answering import Piece
+from omnilive.reasoning.answering import AnswererConfig, Piece
 from omnilive.reasoning.conversation import Turn
 from omnilive.reasoning.digest import tell_digest
 from omnilive.reasoning.inquiry import Asked, understand
@@ -21,30 +20,11 @@ from omnilive.reasoning.telling import Telling, listed, not_found, one_by_one
 from omnilive.reasoning.wording import Wording
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExtractiveConfig:
-    """How much the embedded answerer tells, and when it is sure enough to.
-
-    Attributes:
-        min_coverage: share of the question's content words that an answer must hold, 0..1.
-        sure_score: memory's score from which fewer words are enough, 0..1.
-        max_quotes: moments quoted in an answer.
-        max_times: moments listed where every one counts ("how often", "when").
-        max_digest: moments of a kind in a digest.
-    """
-
-    min_coverage: float = 0.6
-    sure_score: float = 0.95
-    max_quotes: int = 3
-    max_times: int = 8
-    max_digest: int = 5
-
-
-class ExtractiveAnswerer:
+class ExtractiveBackend:
     """Answers from quotations, times and counts of retrieved moments alone."""
 
-    def __init__(self, config: ExtractiveConfig | None = None) -> None:
-        self._config = config or ExtractiveConfig()
+    def __init__(self, config: AnswererConfig | None = None) -> None:
+        self._config = config or AnswererConfig()
 
     def answer(
         self, retrieval: Retrieval, dialogue: tuple[Turn, ...], cancel: Cancel

@@ -7,7 +7,6 @@ the leaning spelled out; its retrieval comes back here with `follows` set.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError, Cancelled
@@ -21,21 +20,10 @@ from omnilive.events import (
     Question,
     Retrieval,
 )
-from omnilive.reasoning.answering import AnswerBackend
+from omnilive.reasoning.answering import AnswerBackend, AnswererConfig
 from omnilive.reasoning.conversation import Conversation, Turn
 
-
-@dataclass(frozen=True, kw_only=True)
-class AnswererConfig:
-    """How answers are given.
-
-    Attributes:
-        max_turns: finished turns that are remembered as dialogue.
-        max_citations: moments that an answer cites.
-    """
-
-    max_turns: int = 16
-    max_citations: int = 24
+__all__ = ["Answerer", "AnswererConfig"]
 
 
 class Answerer:
