@@ -14,16 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from omnilive.perception.grid import COLUMNS, ROWS, Cells, Grid, grow
+from omnilive.perception.grid import COLUMNS, ROWS, Cells, Grid, grow, without_specks
 
 _HABIT = 1.0 / 16.0  # how fast "moves in nearly every frame" is learned and forgotten
-_MASK_ON, _MASK_OFF = 0.6, 0.3
+_MASK_ON, _MASK_OFF = 0.5, 0.25
+# Digits have nearly the same ink: what flickers is learned from smaller steps than what moves.
+_FLICKER_FACTOR, _MIN_FLICKER = 4.0, 2.5
 # Where more of the picture than this moves all the time, the scene moves and nothing is masked.
 _MAX_MASKED = 0.15
 # The digits beside a clock: so many cells, in so many steps, and at most this much of the picture.
 _BESIDE_ROWS, _BESIDE_COLUMNS, _BESIDE_STEPS, _MAX_BESIDE = 1, 4, 3, 0.03
 _DISTANCE_CAP = 64.0  # a difference in grey levels beyond this adds nothing to the distance
 _NOISE_FACTOR = 5.0
+_MAX_NOISE = 6.0  # no camera's noise is left at more than this in the mean over a cell
+_MAX_EXPOSURE = 16.0  # a step beyond this is a lamp or another scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +75,17 @@ class ChangeDetector:
     @property
     def threshold(self) -> float:
         """Grey levels by which a cell has to differ, given the noise seen so far."""
+        return max(self._config.min_difference, _NOISE_FACTOR * self._noise)
+
+    @property
+    def _noise(self) -> float:
+        """Standard deviation of a cell's difference between two frames, in grey levels."""
         if not self._medians:
-            return self._config.min_difference
+            return 0.0
         # The quarter below: half the frames may be full of motion. 0.67 is what the median of
-        # a Gaussian's absolute value is to its deviation; 3 channels are seen at once.
+        # a Gaussian's absolute value is to its deviation.
         quarter = sorted(self._medians)[len(self._medians) // 4]
-        return max(self._config.min_difference, _NOISE_FACTOR * quarter / 0.67)
+        return min(quarter / 0.67, _MAX_NOISE)
 
     def push(self, grid: Grid) -> Change:
         """Take the next frame and say how it differs from the last one, also across a gap."""
@@ -87,18 +96,17 @@ class ChangeDetector:
             return Change(distance=0.0, motion=0.0, moved=nothing, is_moving=False)
         differences = grid - self._before
         self._before = grid
-        # A step of the exposure moves every cell alike: that is not a change of the scene.
-        differences -= np.median(differences, axis=(0, 1))
+        differences -= _exposure(differences)
         self._medians.append(float(np.median(np.abs(differences))))
         difference = np.abs(differences).max(axis=-1)
         threshold = self.threshold
         changed = difference > threshold
-        self._learn(changed)
+        self._learn(difference > max(_MIN_FLICKER, _FLICKER_FACTOR * self._noise))
         still = ~changed
         # Averaging takes the noise off what stands still.
         self.stable[still] += 0.5 * (grid[still] - self.stable[still])
         ignored = self._ignored(changed)
-        moved = changed & ~ignored
+        moved = without_specks(changed & ~ignored)
         num_seen = ROWS * COLUMNS - int(ignored.sum())
         motion = float(moved.sum()) / num_seen
         excess = np.minimum(difference[moved] - threshold, _DISTANCE_CAP)
@@ -113,12 +121,17 @@ class ChangeDetector:
     def stands_out(self, reference: Grid) -> Cells:
         """Return the unmasked cells in which the stable picture differs from `reference`."""
         differences = self.stable - reference
-        differences -= np.median(differences, axis=(0, 1))
+        differences -= _exposure(differences)
         differs = np.abs(differences).max(axis=-1) > self.threshold
-        return differs & ~self._ignored(differs)
+        return without_specks(differs & ~self._ignored(differs))
 
-    def _learn(self, changed: Cells) -> None:
-        self._rate += _HABIT * (changed - self._rate)
+    def settle(self) -> None:
+        """Take the last frame for what stands still: all of it is new, or it is the last."""
+        assert self._before is not None
+        self.stable = self._before.copy()
+
+    def _learn(self, flickered: Cells) -> None:
+        self._rate += _HABIT * (flickered - self._rate)
         self._always = np.where(self._always, self._rate > _MASK_OFF, self._rate > _MASK_ON)
         too_much = self._always.mean() > _MAX_MASKED
         self.masked = np.zeros_like(self._always) if too_much else grow(self._always, 1, 1)
@@ -132,3 +145,9 @@ class ChangeDetector:
             beside = beside | (grow(beside, _BESIDE_ROWS, _BESIDE_COLUMNS) & changed)
         extra: NDArray[np.bool_] = beside & ~self.masked
         return self.masked if extra.mean() > _MAX_BESIDE else beside
+
+
+def _exposure(differences: Grid) -> NDArray[np.float32]:
+    """Return what all cells have in common (3,): a step of the exposure is not a change."""
+    common: NDArray[np.float32] = np.median(differences, axis=(0, 1))
+    return np.clip(common, -_MAX_EXPOSURE, _MAX_EXPOSURE)

@@ -48,6 +48,14 @@ def _grow_along(cells: Cells, steps: int, axis: int) -> Cells:
     return grown
 
 
+def without_specks(cells: Cells) -> Cells:
+    """Return the cells that have a neighbour among them: a single one is noise."""
+    padded = np.pad(cells, 1).astype(np.uint8)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    around: Cells = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 2
+    return cells & around
+
+
 def cells_of_box(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
     """Return the rows and columns of the cells a box touches; the box in fractions, 0..1."""
     first_row = min(max(int(top * ROWS), 0), ROWS - 1)

@@ -46,7 +46,7 @@ class LevelsConfig:
     enabled: bool = True
     loud_above_background_db: float = 15.0
     loud_at_least_db: float = -35.0
-    min_loud_ms: int = 60
+    min_loud_ms: int = 90
     max_loud_s: float = 30.0
     background_window_s: float = 40.0
     silence_below_db: float = -50.0

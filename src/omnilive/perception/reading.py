@@ -86,7 +86,12 @@ class RapidOcrReader:
                 "or set seeing.reading.enabled = false."
             )
         lines = [TextLine(str(line[0]), *map(float, line[1:])) for line in reply["lines"]]
-        return tuple(line for line in lines if line.confidence >= self._config.min_confidence)
+        return tuple(line for line in lines if self._is_sure(line))
+
+    def _is_sure(self, line: TextLine) -> bool:
+        # A window or a wheel is easily read as one letter.
+        is_lone = sum(c.isalnum() for c in line.text) <= 1
+        return line.confidence >= (0.95 if is_lone else self._config.min_confidence)
 
     def close(self) -> None:
         """End the child; a reading under way in another thread is given up."""

@@ -16,8 +16,10 @@ from omnilive.perception.grid import Cells, cells_of_box
 
 _SAME_SHARE = 0.8  # of the letters
 _LONG = 10  # letters from which a line is known wherever it stands
-_TIME = re.compile(r"(?<!\d)\d{1,2}\s?[:.;]\s?\d{2}(\s?[:.;]\s?\d{2})?(?!\d)")
-_DIGITS = re.compile(r"\d+")
+_TIME = re.compile(
+    r"(?<!\d)(?:[01]?\d|2[0-3])(?:[:;][0-5]\d(?:[:;.][0-5]\d)?|\.[0-5]\d[:;.][0-5]\d)(?!\d)"
+)
+_LOOK_ALIKES = str.maketrans("01582i", "olsbzl")
 
 
 def normalise(text: str) -> str:
@@ -28,16 +30,20 @@ def normalise(text: str) -> str:
 def is_same(one: TextLine, other: TextLine) -> bool:
     """Whether two readings show the same line."""
     first, second = normalise(one.text), normalise(other.text)
-    if not first or not second:
-        return first == second
-    if first == second:
-        return len(first) >= _LONG or _is_near(one, other)
-    if _DIGITS.findall(first) != _DIGITS.findall(second) or min(len(first), len(second)) < 4:
+    shorter = min(len(first), len(second))
+    # A zero may be read as an O today and as itself tomorrow.
+    alike = first.translate(_LOOK_ALIKES), second.translate(_LOOK_ALIKES)
+    if alike[0] == alike[1]:
+        return shorter >= _LONG or _is_near(one, other)
+    if shorter < 4:
         return False
-    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    matcher = SequenceMatcher(None, *alike, autojunk=False)
     if matcher.quick_ratio() < _SAME_SHARE or matcher.ratio() < _SAME_SHARE:
         return False
-    return min(len(first), len(second)) >= 2 * _LONG or _is_near(one, other)
+    for kind, i1, i2, j1, j2 in matcher.get_opcodes():
+        if kind != "equal" and any(c.isdigit() for c in first[i1:i2] + second[j1:j2]):
+            return False
+    return shorter >= 2 * _LONG or _is_near(one, other)
 
 
 def _is_near(one: TextLine, other: TextLine) -> bool:
@@ -64,9 +70,7 @@ class ScreenLines:
             differs: cells that changed since the last reading.
             masked: cells that change all the time; nothing in them is text to remember.
         """
-        read = [
-            line for line in lines if normalise(line.text).strip("@") and _share(line, masked) < 0.5
-        ]
+        read = [line for line in lines if normalise(line.text) and _share(line, masked) < 0.5]
         new = [line for line in read if not any(is_same(line, shown) for shown in self._shown)]
         # A line that was not read this time is still there if nothing changed where it stands.
         still = [

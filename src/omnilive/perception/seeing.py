@@ -114,7 +114,7 @@ class Seeing:
         if is_cut and self._clips.may_cut(frame.at_ns):
             yield from self._hand_out(self._clips.close_at(frame.at_ns))
         if is_cut:
-            self._changes.stable = grid.copy()
+            self._changes.settle()
         self._num_frames += 1
         if is_cut or self._num_frames == 1:
             self._clips.mark_changed()
@@ -154,6 +154,7 @@ class Seeing:
             frame, change = self._last
             self._last = None
             if frame.at_ns >= self._clips.start_ns:
+                self._changes.settle()
                 yield from self._read(frame, change, cancel, is_last=True)
 
     def _read(
