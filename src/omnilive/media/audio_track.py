@@ -145,8 +145,9 @@ class AudioTrack:
         self._skip = max(0, -(-(self._heard_ns - at_ns) // _NS_PER_SAMPLE))
         self._run_ns = at_ns + self._skip * _NS_PER_SAMPLE
         rate, sample_format, layout = shape
+        # To integers on purpose: only then does FFmpeg mix channels down so that they cannot clip.
         plain = rate == SAMPLE_RATE and layout == "mono" and sample_format in ("flt", "fltp")
-        self._resampler = None if plain else AudioResampler("flt", "mono", SAMPLE_RATE)
+        self._resampler = None if plain else AudioResampler("s16", "mono", SAMPLE_RATE)
 
     def _end_run(self) -> list[AudioChunk | StreamGap]:
         if self._shape is None:
@@ -208,6 +209,9 @@ class AudioTrack:
 def _samples(frame: AudioFrame) -> Samples:
     """Return a mono float frame as finite samples in -1..1."""
     samples = frame.to_ndarray().reshape(-1).astype(np.float32, copy=True)
+    if frame.format.name == "s16":
+        samples /= 32768.0
+        return samples
     np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     np.clip(samples, -1.0, 1.0, out=samples)
     return samples

@@ -151,7 +151,8 @@ class _Reading:
         name = self._container.format.name
         if self._from_ns <= 0 or name in UNSEEKABLE or self._reader._still:
             return
-        target = (self._from_ns + self._timeline.base_ns) // 1000
+        # A little earlier than wanted: sound may lie in the file before the picture it belongs to.
+        target = (max(0, self._from_ns - _SOUND_LEAD_NS) + self._timeline.base_ns) // 1000
         try:
             self._container.seek(target, backward=True)
         except (av.error.FFmpegError, OSError):
@@ -233,6 +234,9 @@ class _Reading:
         """Return a sentence if the source ended as it should not have."""
         shown = self._reader._source.shown
         video, sound = self._video, self._sound
+        if self._info.live and not self._container.format.name.startswith("hls"):
+            # Only a playlist can say that it is over; a camera never means to stop.
+            return f"{shown} closed the connection."
         if self._num_packets == 0:
             return "" if self._from_ns else f"{shown} holds no pictures and no sound."
         failed = (video.num_failed if video else 0) + (sound.num_failed if sound else 0)

@@ -1,7 +1,8 @@
 """A camera's main stream for the recording and its sub-stream for perception, as one source.
 
-The two share no timestamps, so what the sub-stream shows is placed by when it arrived, against
-what the main stream had reached at that instant; the main stream's time is the stream's time.
+The two share no timestamps, so what the sub-stream shows is placed by when it arrived. Opening
+a stream gathers a backlog that then comes all at once, so what counts is each stream's shortest
+delay (arrival minus own time), measured for a second before anything of the sub-stream is told.
 """
 
 from __future__ import annotations
@@ -13,71 +14,91 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from omnilive.events import MediaPacket, StreamEnded, StreamGap, Tick
+from omnilive.errors import MediaError
+from omnilive.events import NS_PER_S, MediaPacket, StreamEnded, StreamGap, Tick
 from omnilive.media.container_reader import moved
 from omnilive.media.contract import MediaEvent, ReadOptions, SourceInfo
+from omnilive.media.merge import TICK_NS
 from omnilive.media.remote_reader import RemoteReader
 from omnilive.media.source import Source
 
-_QUEUED = 32
+_QUEUED = 1024  # mostly packets; deep enough for what comes until the second stream is open
+_SETTLED_NS = NS_PER_S
+_MOST_HELD = 512
 
 
 class PairedReader:
     """A `MediaReader` that records one source and perceives another."""
 
     def __init__(self, source: Source, detect: Source, options: ReadOptions) -> None:
-        """Open both.
+        """Open both at once.
 
         Raises:
             MediaError: one of them could not be opened.
         """
-        # The main stream is decoded nowhere: that is what the sub-stream is for.
-        self._main = RemoteReader(source, replace(options, detect=None, perceive=False))
-        try:
-            self._detect = RemoteReader(detect, replace(options, detect=None, record=False))
-        except BaseException:
-            self._main.close()
-            raise
         self._queue: queue.Queue[tuple[bool, MediaEvent, int]] = queue.Queue(_QUEUED)
+        self._opened: queue.Queue[tuple[bool, RemoteReader | MediaError]] = queue.Queue()
         self._closed = threading.Event()
+        self._readers: dict[bool, RemoteReader] = {}
+        # The main stream is decoded nowhere: that is what the sub-stream is for.
+        plans = (
+            (True, source, replace(options, detect=None, perceive=False)),
+            (False, detect, replace(options, detect=None, record=False)),
+        )
+        self._threads = [
+            threading.Thread(target=self._pump, args=plan, daemon=True) for plan in plans
+        ]
+        for thread in self._threads:
+            thread.start()
+        problem: MediaError | None = None
+        for _ in plans:
+            is_main, reader = self._opened.get()
+            if isinstance(reader, MediaError):
+                problem = problem or reader
+            else:
+                self._readers[is_main] = reader
+        if problem is not None:
+            self.close()
+            raise problem
 
     @property
     def info(self) -> SourceInfo:
         """The main stream's, with the senses of the sub-stream."""
-        seen = self._detect.info
-        return replace(self._main.info, has_video=seen.has_video, has_audio=seen.has_audio)
+        seen = self._readers[False].info
+        main = self._readers[True].info
+        return replace(main, has_video=seen.has_video, has_audio=seen.has_audio)
 
     def close(self) -> None:
         """Kill both children."""
         self._closed.set()
-        self._main.close()
-        self._detect.close()
+        for reader in self._readers.values():
+            reader.close()
 
     def events(
         self, *, stream: int, at_ns: int, wall_ns: int, from_ns: int = 0
     ) -> Iterator[MediaEvent]:
         """Yield both streams' media in order of time (see `MediaReader`)."""
-        threads = [
-            threading.Thread(target=self._pump, args=(reader, is_main, stream), daemon=True)
-            for reader, is_main in ((self._main, True), (self._detect, False))
-        ]
-        for thread in threads:
-            thread.start()
-        pair = _Pair(stream)
+        pair = _Pair()
         try:
             while True:
-                is_main, event, arrived_ns = self._queue.get()
-                for out in pair.take(is_main, event, arrived_ns):
-                    yield moved(out, at_ns)
+                for out in pair.take(*self._queue.get()):
+                    yield replace(moved(out, at_ns), stream=stream)
                     if isinstance(out, StreamEnded):
                         return
         finally:
             self.close()
-            for thread in threads:
+            for thread in self._threads:
                 thread.join(5)
 
-    def _pump(self, reader: RemoteReader, is_main: bool, stream: int) -> None:
-        for event in reader.events(stream=stream, at_ns=0, wall_ns=0):
+    def _pump(self, is_main: bool, source: Source, options: ReadOptions) -> None:
+        """Open one stream and pass on what comes, stamped with its arrival (own thread)."""
+        try:
+            reader = RemoteReader(source, options)
+        except MediaError as error:
+            self._opened.put((is_main, error))
+            return
+        self._opened.put((is_main, reader))
+        for event in reader.events(stream=0, at_ns=0, wall_ns=0):
             item = (is_main, event, time.monotonic_ns())
             while not self._closed.is_set():
                 with contextlib.suppress(queue.Full):
@@ -88,66 +109,68 @@ class PairedReader:
 class _Pair:
     """Places the sub-stream's events on the main stream's time; times are source time."""
 
-    def __init__(self, stream: int) -> None:
-        self._stream = stream
-        self._main_ns = 0
-        self._main_arrived_ns: int | None = None
+    def __init__(self) -> None:
+        self._first: dict[bool, int] = {}
+        self._delay: dict[bool, int] = {}
         self._offset_ns: int | None = None
-        self._main_tick_ns = 0
-        self._detect_ns = 0
+        self._reached: dict[bool, int] = {True: 0, False: 0}
         self._told_ns = 0
-        self._wall_ns = 0
-        self._early: list[tuple[MediaEvent, int]] = []
+        self._tick: Tick | None = None
+        self._held: list[MediaEvent] = []
 
     def take(self, is_main: bool, event: MediaEvent, arrived_ns: int) -> Iterator[MediaEvent]:
         """Take one event of either stream; yield what may be told now."""
         if isinstance(event, StreamEnded):
-            yield StreamEnded(
-                stream=self._stream,
-                at_ns=max(self._main_ns, self._told_ns, self._detect_ns),
-                error=event.error or ("" if is_main else "The sub-stream ended."),
-            )
-        elif is_main:
-            yield from self._take_main(event, arrived_ns)
-        elif self._main_arrived_ns is None:
-            # Nothing to measure against yet; this lasts as long as the two differ in starting.
-            self._early = [*self._early[-_QUEUED:], (event, arrived_ns)]
-        else:
-            yield from self._take_detect(event, arrived_ns)
-
-    def _take_main(self, event: MediaEvent, arrived_ns: int) -> Iterator[MediaEvent]:
-        first = self._main_arrived_ns is None
-        if isinstance(event, MediaPacket):
-            self._main_ns = max(self._main_ns, event.at_ns)
-            self._main_arrived_ns = arrived_ns
-            yield event
-        elif isinstance(event, Tick):
-            self._main_tick_ns = event.at_ns
-            self._wall_ns = event.wall_ns
-            yield from self._tick()
-        elif isinstance(event, StreamGap):
-            yield event
-        if first and self._main_arrived_ns is not None:
-            early, self._early = self._early, []
-            for kept, kept_arrived_ns in early:
-                yield from self._take_detect(kept, kept_arrived_ns)
-
-    def _take_detect(self, event: MediaEvent, arrived_ns: int) -> Iterator[MediaEvent]:
+            yield from self._settle(force=True)
+            error = event.error or ("" if is_main else "The sub-stream ended.")
+            yield replace(event, at_ns=max(self._told_ns, *self._reached.values()), error=error)
+            return
         own_ns = event.end_ns if isinstance(event, StreamGap) else event.at_ns
-        if self._offset_ns is None:
-            assert self._main_arrived_ns is not None
-            now_ns = self._main_ns + arrived_ns - self._main_arrived_ns
-            self._offset_ns = now_ns - own_ns
-        placed = moved(event, self._offset_ns)
-        self._detect_ns = max(self._detect_ns, own_ns + self._offset_ns)
+        self._first.setdefault(is_main, arrived_ns)
+        delay = arrived_ns - own_ns
+        self._delay[is_main] = min(self._delay.get(is_main, delay), delay)
+        if is_main:
+            yield from self._take_main(event, own_ns)
+        elif self._offset_ns is None:
+            self._held = [*self._held[1 - _MOST_HELD :], event]
+        else:
+            yield from self._take_detect(event)
+        if len(self._first) == 2 and arrived_ns >= max(self._first.values()) + _SETTLED_NS:
+            yield from self._settle(force=False)
+
+    def _settle(self, *, force: bool) -> Iterator[MediaEvent]:
+        """Decide where the sub-stream lies on the main stream's time, once."""
+        if self._offset_ns is not None or len(self._delay) < 2:
+            return
+        if force or self._held:
+            self._offset_ns = self._delay[False] - self._delay[True]
+            held, self._held = self._held, []
+            for event in held:
+                yield from self._take_detect(event)
+
+    def _take_main(self, event: MediaEvent, own_ns: int) -> Iterator[MediaEvent]:
         if isinstance(event, Tick):
-            yield from self._tick()
-        elif own_ns + self._offset_ns >= self._told_ns:
+            self._tick = event
+            yield from self._told()
+        elif isinstance(event, MediaPacket | StreamGap):
+            self._reached[True] = max(self._reached[True], own_ns)
+            yield event
+
+    def _take_detect(self, event: MediaEvent) -> Iterator[MediaEvent]:
+        assert self._offset_ns is not None
+        placed = moved(event, self._offset_ns)
+        at_ns = placed.end_ns if isinstance(placed, StreamGap) else placed.at_ns
+        self._reached[False] = max(self._reached[False], at_ns)
+        if isinstance(placed, Tick):
+            yield from self._told()
+        elif at_ns >= self._told_ns and not (isinstance(placed, StreamGap) and placed.start_ns < 0):
             yield placed
 
-    def _tick(self) -> Iterator[MediaEvent]:
+    def _told(self) -> Iterator[MediaEvent]:
         """Yield a tick as far as both streams have come."""
-        at_ns = min(self._main_tick_ns, self._detect_ns)
-        if at_ns > self._told_ns:
-            self._told_ns = at_ns
-            yield Tick(stream=self._stream, at_ns=at_ns, wall_ns=self._wall_ns)
+        if self._tick is None:
+            return
+        while self._told_ns + TICK_NS <= min(self._tick.at_ns, self._reached[False]):
+            self._told_ns += TICK_NS
+            wall_ns = self._tick.wall_ns - (self._tick.at_ns - self._told_ns)
+            yield replace(self._tick, at_ns=self._told_ns, wall_ns=wall_ns)

@@ -25,6 +25,8 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s]*@")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]")
+_LONGEST_NAME = 80
 _HIDDEN = "***"
 _SHORTEST_SECRET = 3
 
@@ -47,6 +49,17 @@ class Source:
     def scheme(self) -> str:
         """The scheme of a network address in lower case; "" for anything else."""
         return self.address.split("://", 1)[0].lower() if self.kind == "network" else ""
+
+    @property
+    def name(self) -> str:
+        """A short name for a stream of this source: the file's, or host and path."""
+        if self.kind == "network":
+            parts = urlsplit(self.shown)
+            last = unquote(parts.path.rstrip("/").rpartition("/")[2])
+            name = f"{parts.hostname or ''} {last}".strip()
+        else:
+            name = Path(self.address).stem
+        return _UNPRINTABLE.sub("_", name)[:_LONGEST_NAME] or "stream"
 
 
 def parse_source(text: str) -> Source:

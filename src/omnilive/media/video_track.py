@@ -53,6 +53,7 @@ class VideoTrack:
         self._only_keys = True
         self._group: list[tuple[Packet[VideoStream], int]] = []
         self._last_key_ns: int | None = None
+        self._apart_ns = self._interval_ns
         self._calm = 0
         self._pending: list[int] = []
         self._decode_ns = 0
@@ -70,7 +71,7 @@ class VideoTrack:
             # Live, sound must not wait for the next keyframe: should keyframes become rare,
             # the first picture after them is a little late instead.
             if not self._live:
-                horizon = min(horizon, self._due_ns - self._slack_ns)
+                horizon = min(horizon, self._due_ns - self._patience_ns)
         elif self._pending:
             horizon = min(horizon, self._pending[0])
         self._promised_ns = max(self._promised_ns, horizon)
@@ -93,7 +94,7 @@ class VideoTrack:
                 pictures += self._decode(packet, at_ns) + self._drain()
             return pictures
         self._group.append((packet, at_ns))
-        if at_ns > self._due_ns + self._slack_ns:
+        if at_ns > self._due_ns + self._patience_ns:
             self._only_keys = False
             self._calm = 0
             group, self._group = self._group, []
@@ -113,15 +114,25 @@ class VideoTrack:
 
     @property
     def _slack_ns(self) -> int:
-        return self._interval_ns // 4 if self._only_keys else _JITTER_NS
+        """How much too early a picture may come and still count as the one that is due."""
+        if not self._only_keys:
+            return _JITTER_NS
+        # Taking the nearest keyframe, where keyframes are close; never more than a quarter.
+        return min(self._patience_ns, max(_JITTER_NS, self._apart_ns // 2))
+
+    @property
+    def _patience_ns(self) -> int:
+        """How long to wait for a keyframe after a picture was due."""
+        return self._interval_ns // 4
 
     def _note_key(self, at_ns: int) -> list[tuple[int, Pixels]]:
         """Go back to keyframes alone once they have been frequent for a while."""
-        apart_ns = None if self._last_key_ns is None else at_ns - self._last_key_ns
+        if self._last_key_ns is not None:
+            self._apart_ns = abs(at_ns - self._last_key_ns)
         self._last_key_ns = at_ns
-        if self._only_keys or apart_ns is None:
+        if self._only_keys:
             return []
-        frequent = apart_ns <= self._interval_ns + self._interval_ns // 20
+        frequent = self._apart_ns <= self._interval_ns + self._interval_ns // 20
         self._calm = self._calm + 1 if frequent else 0
         if self._calm < _CALM_KEYFRAMES:
             return []
