@@ -101,7 +101,9 @@ class Espeak:
             self._library_path = str(espeakng_loader.get_library_path())
             self._data_path = str(espeakng_loader.get_data_path())
         except (ImportError, OSError, RuntimeError) as problem:
-            raise BackendError(f"The speech synthesiser espeak-ng is missing; {_HINT}.") from problem
+            raise BackendError(
+                f"The speech synthesiser espeak-ng is missing; {_HINT}."
+            ) from problem
         self._identifiers: dict[str, str] = {}
 
     def voices(self) -> tuple[str, ...]:
@@ -245,9 +247,9 @@ def _words(
     for mark, following in zip(bounds, bounds[1:], strict=False):
         if mark[0] != _WORD:
             continue
-        token = max(0, bisect.bisect_right(starts, mark[1] - 1) - 1)
-        first = spans.get(token, (mark[3], 0))[0]
-        spans[token] = (first, following[3])
+        place = max(0, bisect.bisect_right(starts, mark[1] - 1) - 1)
+        first = spans.get(place, (mark[3], 0))[0]
+        spans[place] = (first, following[3])
     words: list[SpokenWord] = []
     for index, token in enumerate(tokens):
         if index in spans:

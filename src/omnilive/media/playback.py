@@ -50,7 +50,9 @@ class WavSink:
         self._path = Path(path)
         self._sample_rate = sample_rate
         try:
-            self._file: wave.Wave_write | None = wave.open(str(self._path), "wb")
+            self._file: wave.Wave_write | None = wave.open(  # noqa: SIM115 - closed by `close`
+                str(self._path), "wb"
+            )
         except OSError as problem:
             raise MediaError(
                 f"Cannot write {self._path}: {problem.strerror or 'the system refused'}."

@@ -15,10 +15,11 @@ _WIDE_COMMAS = frozenset("\uff0c\u3001")
 _CLOSERS = frozenset("\"')]}\u2019\u201d\u300d\u300f\uff09\u300b")
 # A full stop after these never ends a phrase.
 _TITLES = frozenset(
-    "mr mrs ms dr prof st jr sr vs e.g i.e cf approx no fig vol dept est max min".split()
+    ("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "e.g", "i.e", "cf", "approx")
+    + ("no", "fig", "vol", "dept", "est", "max", "min")
 )
 # A full stop after these ends one only before a capital letter.
-_TRAILING = frozenset("etc a.m p.m inc ltd co u.s u.k".split())
+_TRAILING = frozenset(["etc", "a.m", "p.m", "inc", "ltd", "co", "u.s", "u.k"])
 _LAST_WORD = re.compile(r"[^\s(\[\"']*\Z")
 _LONGEST_BRACKET = 80  # an opening bracket without its partner must not swallow the answer
 
@@ -91,7 +92,7 @@ class PhraseSplitter:
         return 0
 
     def _is_end(self, text: str, index: int, after: int) -> bool | None:
-        """Return whether the mark at `index`, followed by a blank, ends a phrase; None: not sure."""
+        """Return whether the mark at `index` ends a phrase; None while that is not sure."""
         if text[index] != ".":
             return True
         found = _LAST_WORD.search(text[:index])
