@@ -71,8 +71,7 @@ def join(database: Database, child: int, limits: BlockLimits) -> int | None:
 def extend(database: Database, child: int, end_ns: int) -> None:
     """Let the block of a child that grew reach as far as the child."""
     database.run(
-        "UPDATE node SET end_ns = max(end_ns, ?) "
-        "WHERE id = (SELECT parent FROM node WHERE id = ?)",
+        "UPDATE node SET end_ns = max(end_ns, ?) WHERE id = (SELECT parent FROM node WHERE id = ?)",
         (end_ns, child),
     )
 
@@ -153,9 +152,7 @@ def _derive_vector(database: Database, block: int, model: int, dimension: int) -
         return
     rows = unpack_vectors([blob for (blob,) in blobs], dimension)
     data = pack_vector(unit_rows(rows.mean(axis=0, keepdims=True))[0])
-    database.run(
-        "INSERT INTO node_vector VALUES(?, ?, ?, ?)", (block, model, data, len(data))
-    )
+    database.run("INSERT INTO node_vector VALUES(?, ?, ?, ?)", (block, model, data, len(data)))
 
 
 def _digest(database: Database, block: int) -> str:
@@ -238,4 +235,3 @@ def _local(database: Database, epoch: int, at_ns: int) -> tuple[date, str]:
         start_ns, wall_ns = anchor_ns, anchor_wall_ns
     local = local_datetime(wall_ns + at_ns - start_ns, zone_named(zone))
     return local.date(), local.strftime("%H:%M:%S")
-

@@ -126,14 +126,14 @@ def set_caption(database: Database, node: int, text: str, embedder: TextEmbedder
     """Write what a model says of a clip into its picture moment; False if it has none."""
     text = text[:MAX_TEXT_CHARACTERS]
     picture = KINDS.index("picture")
-    row = database.row(
-        "SELECT id, text FROM moment WHERE node = ? AND kind = ?", (node, picture)
-    )
+    row = database.row("SELECT id, text FROM moment WHERE node = ? AND kind = ?", (node, picture))
     if row is None:
         return False
     vector = embedder.embed([text])[0]
     with database.transaction():
-        remove_text(database, row[0], row[1])
+        if row[1]:
+            remove_text(database, row[0], row[1])
+            database.run("UPDATE meta SET value = value + 1 WHERE key = 'erased'")
         database.run("DELETE FROM moment_vector WHERE moment = ?", (row[0],))
         database.run(
             "UPDATE moment SET text = ?, bytes = ? WHERE id = ?",
@@ -174,9 +174,7 @@ def _insert_node(database: Database, clip: NewClip, is_quiet: bool, limits: Bloc
     if clip.descriptor is not None and clip.descriptor.size:
         model = model_id(database, clip.descriptor_model, clip.descriptor.size)
         data = pack_vector(clip.descriptor)
-        database.run(
-            "INSERT INTO node_vector VALUES(?, ?, ?, ?)", (node, model, data, len(data))
-        )
+        database.run("INSERT INTO node_vector VALUES(?, ?, ?, ?)", (node, model, data, len(data)))
     blocks.join(database, node, limits)
     return node
 
@@ -251,9 +249,7 @@ def _insert_moments(
     return rows
 
 
-def _is_known(
-    database: Database, stream: int, kind: int, start_ns: int, name: str | None
-) -> bool:
+def _is_known(database: Database, stream: int, kind: int, start_ns: int, name: str | None) -> bool:
     """Whether this very moment is remembered already (a replayed journal delivers twice)."""
     return (
         database.row(
@@ -272,13 +268,12 @@ def _insert_vector(
     model = model_id(database, embedder.model, embedder.dimension)
     data = pack_vector(vector)
     database.run(
-        "INSERT INTO moment_vector VALUES(?, ?, ?, ?)", (moment, model, data, len(data))
+        "INSERT INTO moment_vector(moment, model, data, bytes) VALUES(?, ?, ?, ?)",
+        (moment, model, data, len(data)),
     )
 
 
-def _embed(
-    embedder: TextEmbedder, moments: Sequence[NewMoment]
-) -> dict[str, NDArray[np.float32]]:
+def _embed(embedder: TextEmbedder, moments: Sequence[NewMoment]) -> dict[str, NDArray[np.float32]]:
     wanted = [m for m in moments if m.kind in EMBEDDED_KINDS and m.text.strip()]
     rows = embedder.embed([m.text[:MAX_TEXT_CHARACTERS] for m in wanted])
     return {moment.id: row for moment, row in zip(wanted, rows, strict=True)}

@@ -84,4 +84,3 @@ def _decode(kind: str, argument: str) -> Command:
         fields["citations"] = tuple(map(str, fields["citations"]))
         return NewTurn(**fields)
     raise ValueError(kind)
-

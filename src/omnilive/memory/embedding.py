@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from omnilive.errors import BackendError
+from omnilive.errors import BackendError, ConfigError
 from omnilive.memory.vectors import unit_rows
 
 MAX_CHARACTERS = 4_000
@@ -72,6 +72,27 @@ class WordLlamaEmbedder:
             if encoded.ids:
                 rows[index] = np.asarray(self._matrix[encoded.ids], dtype=np.float32).mean(axis=0)
         return unit_rows(rows)
+
+
+class EmbedderChoice(Protocol):
+    """A configuration that names an embedder."""
+
+    @property
+    def embedder(self) -> str:
+        """Its name."""
+        ...
+
+
+def build_embedder(config: EmbedderChoice) -> TextEmbedder:
+    """Return the embedder that a configuration names.
+
+    Raises:
+        ConfigError: there is none of this name.
+        BackendError: its package is missing or broken.
+    """
+    if config.embedder != "wordllama":
+        raise ConfigError(f'memory.embedder is "{config.embedder}", but only "wordllama" is known.')
+    return WordLlamaEmbedder()
 
 
 def _wordllama_folder() -> Path:

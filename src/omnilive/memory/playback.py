@@ -27,7 +27,7 @@ class PlayParts(NamedTuple):
     """A moment's span and what it can be played from.
 
     Either `file` is a user's own file, with the span in that file's time, or `fragments` lie one
-    after the other, the first one opening with a key frame where there is one near enough; both
+    after the other, the first one holding a key frame where there is one near enough; both
     are empty when nothing is left to play.
     """
 
@@ -76,8 +76,8 @@ def _fragments(
     database: Database, segments: Path, stream: int, start_ns: int, end_ns: int
 ) -> tuple[FragmentPart, ...]:
     columns = (
-        "SELECT s.file, f.offset, f.bytes, f.start_ns, f.end_ns, f.starts_with_key, f.sha256 "
-        "FROM fragment f JOIN segment s ON s.id = f.segment WHERE f.stream = ? "
+        "SELECT s.file, f.offset, f.bytes, f.start_ns, f.end_ns, f.starts_with_key, f.sha256, "
+        "f.key_ns FROM fragment f JOIN segment s ON s.id = f.segment WHERE f.stream = ? "
     )
     rows = database.rows(
         columns + "AND f.end_ns > ? AND f.start_ns < ? ORDER BY f.start_ns",
@@ -88,7 +88,7 @@ def _fragments(
             columns + "AND f.start_ns < ? ORDER BY f.start_ns DESC LIMIT ?",
             (stream, rows[0][3], MAX_LEAD_FRAGMENTS),
         )
-        lead = next((index for index, row in enumerate(before) if row[5]), None)
+        lead = next((i for i, row in enumerate(before) if row[5] or row[7] is not None), None)
         if lead is not None:
             rows = before[lead::-1] + rows
     return tuple(

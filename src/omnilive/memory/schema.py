@@ -68,8 +68,9 @@ CREATE TABLE term(term TEXT PRIMARY KEY, moments INTEGER NOT NULL) WITHOUT ROWID
 
 CREATE TABLE model(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dimension INTEGER NOT NULL);
+-- id rises with every vector, so a cache can fetch only what is new.
 CREATE TABLE moment_vector(
-  moment INTEGER PRIMARY KEY REFERENCES moment ON DELETE CASCADE,
+  id INTEGER PRIMARY KEY, moment INTEGER NOT NULL UNIQUE REFERENCES moment ON DELETE CASCADE,
   model INTEGER NOT NULL REFERENCES model, data BLOB NOT NULL, bytes INTEGER NOT NULL);
 CREATE TABLE node_vector(
   node INTEGER NOT NULL REFERENCES node ON DELETE CASCADE,
@@ -83,11 +84,12 @@ CREATE TABLE thumbnail(
 CREATE TABLE segment(
   id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES stream, start_ns INTEGER NOT NULL,
   file TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL DEFAULT 0);
+-- key_ns: stream time of the last key frame in it.
 CREATE TABLE fragment(
   id INTEGER PRIMARY KEY, node INTEGER NOT NULL REFERENCES node,
   segment INTEGER NOT NULL REFERENCES segment, stream INTEGER NOT NULL,
   start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, offset INTEGER NOT NULL,
-  starts_with_key INTEGER NOT NULL, sha256 BLOB NOT NULL, bytes INTEGER NOT NULL);
+  starts_with_key INTEGER NOT NULL, key_ns INTEGER, sha256 BLOB NOT NULL, bytes INTEGER NOT NULL);
 CREATE INDEX fragment_by_time ON fragment(stream, start_ns);
 CREATE INDEX fragment_by_node ON fragment(node);
 CREATE INDEX fragment_by_segment ON fragment(segment);

@@ -45,6 +45,11 @@ class RecordedFragment(Protocol):
         """Whether it can be decoded without the fragment before it."""
         ...
 
+    @property
+    def key_ns(self) -> int | None:
+        """Stream time of its last key frame; None without."""
+        ...
+
 
 class WrittenFragment(NamedTuple):
     """A fragment that is on disk but not yet referenced."""
@@ -54,6 +59,7 @@ class WrittenFragment(NamedTuple):
     end_ns: int
     offset: int
     starts_with_key: bool
+    key_ns: int | None
     sha256: bytes
     num_bytes: int
 
@@ -100,9 +106,7 @@ class Recordings:
             elif path.stat().st_size > referenced[path.name]:
                 os.truncate(path, referenced[path.name])
 
-    def write(
-        self, stream: int, fragment: RecordedFragment, segment_ns: int
-    ) -> WrittenFragment:
+    def write(self, stream: int, fragment: RecordedFragment, segment_ns: int) -> WrittenFragment:
         """Put a fragment on disk; it counts only once the caller commits a row for it.
 
         Writing again after a failed commit overwrites what the failed one left.
@@ -125,6 +129,7 @@ class Recordings:
             end_ns=fragment.end_ns,
             offset=segment.size,
             starts_with_key=fragment.starts_with_key,
+            key_ns=fragment.key_ns,
             sha256=hashlib.sha256(fragment.data).digest(),
             num_bytes=len(fragment.data),
         )
@@ -133,9 +138,9 @@ class Recordings:
         """Reference a written fragment; part of the clip's transaction."""
         self._database.run(
             "INSERT INTO fragment(node, segment, stream, start_ns, end_ns, offset, "
-            "starts_with_key, sha256, bytes) VALUES(?,?,?,?,?,?,?,?,?)",
+            "starts_with_key, key_ns, sha256, bytes) VALUES(?,?,?,?,?,?,?,?,?,?)",
             (node, written.segment, stream, written.start_ns, written.end_ns, written.offset)
-            + (written.starts_with_key, written.sha256, written.num_bytes),
+            + (written.starts_with_key, written.key_ns, written.sha256, written.num_bytes),
         )
         self._database.run(
             "UPDATE segment SET bytes = ? WHERE id = ?",
@@ -161,9 +166,7 @@ class Recordings:
         affected = {
             row[0]
             for fragment in doomed
-            for row in self._database.rows(
-                "SELECT segment FROM fragment WHERE id = ?", (fragment,)
-            )
+            for row in self._database.rows("SELECT segment FROM fragment WHERE id = ?", (fragment,))
         }
         for segment in sorted(affected):
             row = self._database.row("SELECT stream, file FROM segment WHERE id = ?", (segment,))

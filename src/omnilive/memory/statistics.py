@@ -54,9 +54,7 @@ def store_statistics(
     nodes = database.row(
         "SELECT sum(level = 0), sum(level = 0 AND quiet), sum(level > 0), sum(pinned) FROM node"
     ) or (0, 0, 0, 0)
-    clips = dict(
-        database.rows("SELECT stream, count(*) FROM node WHERE level = 0 GROUP BY stream")
-    )
+    clips = dict(database.rows("SELECT stream, count(*) FROM node WHERE level = 0 GROUP BY stream"))
     path = database.directory / DATABASE_NAME
     return StoreStatistics(
         generation=database.generation,
@@ -70,9 +68,7 @@ def store_statistics(
         text_bytes=_sum(database, "moment"),
         vector_bytes=_sum(database, "moment_vector") + _sum(database, "node_vector"),
         thumbnail_bytes=_sum(database, "thumbnail"),
-        recording_bytes=sum(
-            file.stat().st_size for file in segments.iterdir() if file.is_file()
-        )
+        recording_bytes=sum(file.stat().st_size for file in segments.iterdir() if file.is_file())
         if segments.is_dir()
         else 0,
         database_bytes=path.stat().st_size,

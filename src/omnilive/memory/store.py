@@ -240,9 +240,7 @@ class Store:
             self._recordings.committed(clip.stream, written)
         lines = self._current if clip.stream in self._current else self.timelines()
         presenter = Presenter(self.database, lines)
-        row = self.database.row(
-            "SELECT name, changed, motion FROM node WHERE id = ?", (done.node,)
-        )
+        row = self.database.row("SELECT name, changed, motion FROM node WHERE id = ?", (done.node,))
         assert row is not None
         return ClipMemory(
             id=row[0] or moment_id("c", clip.stream, done.start_ns),
@@ -258,6 +256,10 @@ class Store:
             generation=self.database.generation,
             extended=done.extended,
         )
+
+    def end_recording(self, stream: int) -> None:
+        """Let the stream's next fragment start a new file."""
+        self._recordings.close_segment(stream)
 
     def add_late(
         self, stream: int, late: Sequence[NewMoment], embedder: TextEmbedder
@@ -319,6 +321,22 @@ class Store:
             return presenter.present(rows, pictures=True)[0]
         return self._node_as_moment(presenter, public_id, found.node)
 
+    def clips(self, stream: int | None, limit: int) -> tuple[Moment, ...]:
+        """Return the newest clips (of one stream, or of all) with pictures, in order of time."""
+        presenter = Presenter(self.database, self.timelines())
+        rows = self.database.rows(
+            "SELECT id, stream, start_ns, name FROM node WHERE level = 0 AND stream = ? "
+            "ORDER BY start_ns DESC LIMIT ?"
+            if stream is not None
+            else "SELECT id, stream, start_ns, name FROM node WHERE level = 0 AND ? IS NULL "
+            "ORDER BY id DESC LIMIT ?",
+            (stream, limit),
+        )
+        return tuple(
+            self._node_as_moment(presenter, name or moment_id("c", number, start_ns), node)
+            for node, number, start_ns, name in reversed(rows)
+        )
+
     def turns(self, limit: int = 100) -> list[Turn]:
         """Return the newest turns of the conversation, oldest first."""
         return conversation.turns(self.database, limit)
@@ -375,7 +393,8 @@ class Store:
         row = self.database.row(
             "SELECT stream, start_ns, end_ns, coalesce(digest, '') FROM node WHERE id = ?", (node,)
         )
-        assert row is not None and node is not None
+        assert row is not None
+        assert node is not None
         stream, start_ns, end_ns, digest = row
         line = self.timelines()[stream]
         return Moment(

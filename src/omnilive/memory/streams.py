@@ -131,9 +131,7 @@ def timeline_of(started: StreamStarted) -> Timeline:
 
 def end_epoch(database: Database, epoch: int, at_ns: int, *, complete: bool) -> None:
     """Close an epoch; `complete` says that its source came to its true end."""
-    database.run(
-        "UPDATE epoch SET end_ns = ?, complete = ? WHERE id = ?", (at_ns, complete, epoch)
-    )
+    database.run("UPDATE epoch SET end_ns = ?, complete = ? WHERE id = ?", (at_ns, complete, epoch))
 
 
 def add_anchor(database: Database, epoch: int, at_ns: int, wall_ns: int) -> None:

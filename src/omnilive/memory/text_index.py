@@ -17,9 +17,7 @@ def add_text(database: Database, moment: int, text: str) -> None:
     terms = index_terms(text)
     if not terms:
         return
-    database.run(
-        "INSERT INTO moment_terms(rowid, terms) VALUES(?, ?)", (moment, " ".join(terms))
-    )
+    database.run("INSERT INTO moment_terms(rowid, terms) VALUES(?, ?)", (moment, " ".join(terms)))
     database.run_many(
         "INSERT INTO term VALUES(?, 1) ON CONFLICT(term) DO UPDATE SET moments = moments + 1",
         ((term,) for term in sorted(set(terms))),

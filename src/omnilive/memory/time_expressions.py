@@ -8,9 +8,12 @@ was watched. Only English is read so far; another language is another `_parse_..
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
+
+from omnilive.memory.wordlists import words
 
 MAX_CHARACTERS = 2_000
 MINUTE_S = 60
@@ -64,12 +67,7 @@ class Calendar:
     end_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Future:
-    """A time that has not come yet."""
-
-
-Reading: TypeAlias = Ago | Recent | Position | Calendar | Future
+Reading: TypeAlias = Ago | Recent | Position | Calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +79,12 @@ class TimeMention:
     rest: str
 
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
+_SMALL = words(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen twenty
+    """
+)
 _NUMBERS: dict[str, float] = {word: number for number, word in enumerate(_SMALL)} | {
     "a": 1,
     "an": 1,
@@ -114,10 +114,12 @@ _CLOCK = (
     + _CLOCK_WORDS
     + r")(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\w:%])"
 )
-_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-_MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+_WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_MONTHS = words(
+    """
+    january february march april may june july august september october november december
+    """
+)
 _PARTS = {
     "morning": (5 * HOUR_S, 12 * HOUR_S),
     "noon": (11 * HOUR_S, 14 * HOUR_S),
@@ -136,7 +138,6 @@ def _re(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-_FUTURE = _re(r"\b(?:tomorrow|next (?:week|month|year|hour)|in the future)\b")
 _RECENT = _re(
     rf"\b(?:in|during|within|over|for|from)?\s*(?:the\s+)?(?:last|past|previous)\s+"
     rf"(?:(?P<num>{_NUM})\s+)?(?P<unit>{_UNIT})\b(?P<of>{_OF})"
@@ -158,20 +159,20 @@ _MINUTES_AFTER = _re(
     rf"\b(?:between|from)\s+(?P<a>{_NUM})\s+(?:and|to|until)\s+(?P<b>{_NUM})\s+"
     rf"(?P<unit>seconds?|secs?|minutes?|mins?)\b"
 )
-_AT_MINUTE = _re(
-    rf"\b(?:at|around|in|by)\s+(?:the\s+)?(?P<unit>minute|second)\s+(?P<num>{_NUM})\b"
-)
+_AT_MINUTE = _re(rf"\b(?:at|around|in|by)\s+(?:the\s+)?(?P<unit>minute|second)\s+(?P<num>{_NUM})\b")
 _AT_SECONDS = _re(
     rf"\b(?:at|around)\s+(?P<num>{_NUM})\s+(?P<unit>seconds?|secs?|minutes?|mins?)\b(?:\s+in(?:to)?"
     r"(?:\s+the\s+\w+)?)?"
 )
 _INTO = _re(rf"\b(?P<num>{_NUM})\s+(?P<unit>seconds?|minutes?|hours?)\s+in(?:to\s+the\s+\w+)?\b")
-_BETWEEN = _re(
-    rf"\b(?:between|from)\s+(?P<a>{_CLOCK})\s+(?:and|to|until|till|-)\s+(?P<b>{_CLOCK})"
-)
+_BETWEEN = _re(rf"\b(?:between|from)\s+(?P<a>{_CLOCK})\s+(?:and|to|until|till|-)\s+(?P<b>{_CLOCK})")
 _AT = _re(
     rf"\b(?P<how>at|around|about|since|after|before|until|till|by)\s+(?P<a>{_CLOCK})"
     rf"(?!\s+{_UNIT})"
+)
+_ENDS_TIME = _re(
+    r"\s*(?:$|[?.!,;]|(?:today|yesterday|tonight|in|on|this|last|and|what|who|where|did|was|were|"
+    r"there|happened)\b)"
 )
 _DAY_PART = _re(
     rf"\b(?:(?P<this>this)\s+(?P<p1>{_PART})|(?P<ton>tonight)|(?P<lastn>last)\s+night"
@@ -190,22 +191,7 @@ def parse(question: str) -> TimeMention | None:
 
 
 def _parse_english(text: str) -> TimeMention | None:
-    if found := _FUTURE.search(text):
-        return _mention(text, [found], [Future()])
-    for pattern, read in (
-        (_RECENT, _read_recent),
-        (_JUST_NOW, lambda match: [Recent(300.0)]),
-        (_HALF, _read_half),
-        (_AGO, _read_ago),
-        (_FIRST, lambda match: [Position(0.0, _seconds(match))]),
-        (_BEGINNING, lambda match: [Position(0.0, 60.0)]),
-        (_END, lambda match: [Position(-60.0, None)]),
-        (_MINUTES, _read_minutes),
-        (_MINUTES_AFTER, _read_minutes),
-        (_AT_MINUTE, _read_at_minute),
-        (_INTO, _read_into),
-        (_AT_SECONDS, _read_into),
-    ):
+    for pattern, read in _READERS:
         if found := pattern.search(text):
             readings = read(found)
             if readings:
@@ -220,6 +206,8 @@ def _parse_calendar(text: str) -> TimeMention | None:
         for found in pattern.finditer(text):
             if found_day is not None and _overlap(found, found_day):
                 continue
+            if _is_bare(found) and not _ENDS_TIME.match(text, found.end()):
+                continue  # "about three people", "between 3 and 4 boxes"
             readings = _read_clock(found, day, part)
             if readings:
                 return _mention(text, [m for m in (found_day, found) if m], readings)
@@ -286,9 +274,7 @@ def _read_day(match: re.Match[str]) -> tuple[Day, tuple[int, int] | None]:
     return Day(), window
 
 
-def _read_clock(
-    match: re.Match[str], day: Day, part: tuple[int, int] | None
-) -> list[Reading]:
+def _read_clock(match: re.Match[str], day: Day, part: tuple[int, int] | None) -> list[Reading]:
     """Return clock times and, for "1:20", positions, that one or two times can mean."""
     groups = match.groupdict()
     how = (groups.get("how") or "").lower()
@@ -315,9 +301,7 @@ def _read_clock(
     return readings
 
 
-def _read_between(
-    first: str, second: str, day: Day, part: tuple[int, int] | None
-) -> list[Reading]:
+def _read_between(first: str, second: str, day: Day, part: tuple[int, int] | None) -> list[Reading]:
     if re.search(r"[ap]\.?m", second, re.IGNORECASE) and not re.search(
         r"[ap]\.?m", first, re.IGNORECASE
     ):
@@ -326,9 +310,9 @@ def _read_between(
     else:
         readings = _pairs(first, second, day, part)
     positions = _position_seconds(first), _position_seconds(second)
-    if positions[0] is not None and positions[1] is not None and day == Day():
+    if day == Day():
         start_s, end_s = positions
-        if start_s < end_s:
+        if start_s is not None and end_s is not None and start_s < end_s:
             readings.append(Position(start_s, end_s))
     return readings
 
@@ -399,6 +383,13 @@ def _number(words: str) -> float:
     return float(_NUMBERS[words]) if words in _NUMBERS else float(words)
 
 
+def _is_bare(match: re.Match[str]) -> bool:
+    """Whether a clock time is a lone number, which could count anything."""
+    groups = match.groupdict()
+    last = groups.get("b") or match["a"]
+    return not re.search(r"[:.]|[ap]m|clock|noon|midnight", last, re.IGNORECASE)
+
+
 def _overlap(a: re.Match[str], b: re.Match[str]) -> bool:
     return a.start() < b.end() and b.start() < a.end()
 
@@ -412,6 +403,22 @@ def _mention(text: str, found: list[re.Match[str]], readings: list[Reading]) -> 
     rest.append(text[at:])
     words = " ".join(match[0].strip() for match in found)
     return TimeMention(words, tuple(readings), " ".join(rest))
+
+
+_READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[Reading]]], ...] = (
+    (_RECENT, _read_recent),
+    (_JUST_NOW, lambda match: [Recent(300.0)]),
+    (_HALF, _read_half),
+    (_AGO, _read_ago),
+    (_FIRST, lambda match: [Position(0.0, _seconds(match))]),
+    (_BEGINNING, lambda match: [Position(0.0, 60.0)]),
+    (_END, lambda match: [Position(-60.0, None)]),
+    (_MINUTES, _read_minutes),
+    (_MINUTES_AFTER, _read_minutes),
+    (_AT_MINUTE, _read_at_minute),
+    (_INTO, _read_into),
+    (_AT_SECONDS, _read_into),
+)
 
 
 def valid_date(year: int, month: int, day: int) -> date | None:

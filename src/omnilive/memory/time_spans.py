@@ -15,7 +15,6 @@ from omnilive.memory.time_expressions import (
     Ago,
     Calendar,
     Day,
-    Future,
     Position,
     Reading,
     Recent,
@@ -49,15 +48,11 @@ def resolve(
         now_wall_ns: UTC of the question.
     """
     lines = [line for line in lines if line.epochs]
-    if any(isinstance(reading, Future) for reading in mention.readings):
-        return ResolvedTime((), f'"{mention.words}" has not come yet.')
     if not lines:
         return ResolvedTime((), "Nothing has been watched yet.")
     for reading in _ordered(mention.readings, lines):
         spans = tuple(
-            span
-            for line in lines
-            for span in _spans(reading, line, ends[line.stream], now_wall_ns)
+            span for line in lines for span in _spans(reading, line, ends[line.stream], now_wall_ns)
         )
         if spans:
             return ResolvedTime(spans, "")
@@ -102,9 +97,7 @@ def _of_position(reading: Position, line: Timeline, end_ns: int) -> list[Span]:
     return _cut(line, end_ns, start_ns, stop_ns)
 
 
-def _of_recent(
-    reading: Recent | Ago, line: Timeline, end_ns: int, now_wall_ns: int
-) -> list[Span]:
+def _of_recent(reading: Recent | Ago, line: Timeline, end_ns: int, now_wall_ns: int) -> list[Span]:
     epoch = line.epochs[-1]
     nows = [max(epoch.start_ns, epoch.at_wall(now_wall_ns))]
     if line.is_file:
@@ -150,9 +143,7 @@ def _span(line: Timeline, start_ns: int, end_ns: int) -> Span:
     return Span(line.stream, start_ns, end_ns, line.local_at(start_ns), line.local_at(end_ns))
 
 
-def _days(
-    day: Day, line: Timeline, end_ns: int, now_wall_ns: int, zone: tzinfo
-) -> list[date]:
+def _days(day: Day, line: Timeline, end_ns: int, now_wall_ns: int, zone: tzinfo) -> list[date]:
     today = local_datetime(now_wall_ns, zone).date()
     if day.offset is not None:
         return [today + timedelta(days=max(day.offset, -200_000))]

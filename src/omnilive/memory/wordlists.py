@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+
+def words(text: str) -> list[str]:
+    """Return the words of a list that is written as text."""
+    return text.split()
+
+
 # Never searched for: they are in every question and in most sentences.
 STOP_WORDS = frozenset(
+    words(
+        """
+    a an the this that these those it its he him his she her hers they them their theirs i
+    me my mine you your yours we us our ours one ones and or but nor so if then than as of
+    in on at to from by for with about into onto over under up down out off through during
+    between before after since until till while when where what which who whom whose why
+    how is are was were be been being am do does did doing done has have had having will
+    would shall should can could may might must not no any some every each all both either
+    neither anyone anybody anything someone somebody something everyone everybody
+    everything ever never there here again please just only also too very more most much
+    many often time times last first next ago now today yesterday whether let
+    lets hey okay ok yes im ive its thats whats theres wheres didnt doesnt dont isnt wasnt
+    werent hasnt havent didn't doesn't don't isn't wasn't weren't hasn't haven't what's
+    that's there's where's who's it's i'm i've exactly
     """
-    a an the this that these those it its he him his she her hers they them their theirs i me my mine
-    you your yours we us our ours one ones and or but nor so if then than as of in on at to from by
-    for with about into onto over under up down out off through during between before after since
-    until till while when where what which who whom whose why how is are was were be been being am
-    do does did doing done has have had having will would shall should can could may might must
-    not no any some every each all both either neither anyone anybody anything someone somebody
-    something everyone everybody everything ever never there here again please just only also too
-    very more most much many often time times last first next ago now today yesterday tomorrow
-    whether let lets hey okay ok yes im ive its thats whats theres wheres didnt doesnt dont isnt
-    wasnt werent hasnt havent didn't doesn't don't isn't wasn't weren't hasn't haven't what's that's
-    there's where's who's it's i'm i've exactly
-    """.split()
+    )
 )
 
 # They frame a question ("did anyone mention", "which slide"); they count only a little.
 WEAK_WORDS = frozenset(
+    words(
+        """
+    say says said tell told talk talked talks speak spoke speaking mention mentioned
+    mentions ask asked discuss discussed describe hear heard listen listened see saw seen
+    look looked watch watched show showed shown shows appear appeared happen happened
+    happens occur occurred come came go went put get got give gave take took make made use
+    used want need know think thought mean find found begin began start started stop
+    stopped end ended read write wrote written screen slide slides picture pictures image
+    images video videos clip clips frame text word words sentence line lines sign title
+    heading recording stream camera film scene moment minute minutes second seconds hour
+    hours morning afternoon evening night day person people man woman speaker voice guy
+    lady thing things kind sort part bit called named like
     """
-    say says said tell told talk talked talks speak spoke speaking mention mentioned mentions ask
-    asked discuss discussed describe hear heard listen listened see saw seen look looked watch
-    watched show showed shown shows appear appeared happen happened happens occur occurred come came
-    go went put get got give gave take took make made use used want need know think thought mean
-    find found begin began start started stop stopped end ended read write wrote written
-    screen slide slides picture pictures image images video videos clip clips frame text word words
-    sentence line lines sign title heading recording stream camera film scene moment minute minutes
-    second seconds hour hours morning afternoon evening night day person people man woman speaker
-    voice guy lady thing things kind sort part bit called named like
-    """.split()
+    )
 )
 
 IRREGULAR = {
@@ -94,8 +106,12 @@ IRREGULAR = {
 NUMBERS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+        words(
+            """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen twenty
+    """
+        )
     )
 }
 
@@ -157,11 +173,13 @@ CHINESE_FILLERS = (
 
 # What people call a sound that the level meter only knows as loud.
 SOUND_WORDS = frozenset(
+    words(
+        """
+    alarm alarms beep beeps beeping buzz buzzer bang crash noise noises siren bell
+    doorbell ring ringing knock knocking bark barking whistle horn explosion shot clap
+    applause scream thud tone boom music phone sound
     """
-    alarm alarms beep beeps beeping buzz buzzer bang crash noise noises siren bell doorbell ring
-    ringing knock knocking bark barking whistle horn explosion shot clap applause scream thud tone
-    boom music phone sound
-    """.split()
+    )
 )
 
 SHOWN_TEXT = {"picture": "the picture changed", "motion": "something moved"}

@@ -1,0 +1,194 @@
+"""Moments that a question brings back by time alone: within spans, around an anchor, the latest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from omnilive.events import Moment, Span
+from omnilive.memory.database import Database
+from omnilive.memory.moments import COLUMNS, KINDS, MomentRow, Presenter, by_ids
+from omnilive.memory.text_index import frequencies, quoted
+from omnilive.memory.tokens import QueryWord, index_terms
+from omnilive.memory.view import View, lies_in
+
+_TELLING = tuple(KINDS.index(kind) for kind in ("speech", "screen", "sound"))
+
+
+def latest_moments(
+    database: Database, presenter: Presenter, view: View, limit: int
+) -> tuple[Moment, ...]:
+    """Return the newest moments of every kind, in order of time, with pictures."""
+    condition, bindings = view.condition()
+    found: list[Moment] = []
+    for number, kind in enumerate(KINDS):
+        rows = _select(
+            database,
+            f"m.kind = ? AND {condition} ORDER BY m.start_ns DESC LIMIT ?",
+            [number, *bindings, limit + 1],
+        )
+        rows = [row for row in rows if view.allows(row)]
+        moments = [*presenter.present(rows, pictures=True)]
+        moments += [moment for moment in view.pending if moment.kind == kind]
+        found += sorted(moments, key=lambda m: _when(view, m))[-limit:]
+    return tuple(sorted(found, key=lambda moment: _when(view, moment)))
+
+
+def latest_picture(database: Database, view: View) -> bytes:
+    """Return the newest picture of all streams asked about; b"" if there is none."""
+    newest: tuple[int, bytes] = (-1, b"")
+    for stream, line in view.lines.items():
+        row = database.row(
+            "SELECT n.start_ns, t.jpeg FROM node n JOIN thumbnail t ON t.node = n.id "
+            "WHERE n.stream = ? AND n.level = 0 AND n.start_ns < ? "
+            "ORDER BY n.start_ns DESC LIMIT 1",
+            (stream, view.bound(stream)),
+        )
+        if row is not None:
+            newest = max(newest, (line.wall_at(row[0]), row[1]))
+    for moment in view.pending:
+        if moment.picture:
+            newest = max(newest, (_when(view, moment)[0], moment.picture))
+    return newest[1]
+
+
+def within_spans(
+    database: Database, presenter: Presenter, view: View, spans: Sequence[Span], limit: int
+) -> tuple[tuple[Moment, ...], int]:
+    """Return moments inside spans in order of time (all without spans), and how many there are.
+
+    Where there are too many, what was said, read and heard goes first, evenly over the spans.
+    """
+    condition, bindings = view.condition(spans)
+    rows = database.rows(
+        f"SELECT m.id, m.kind FROM moment m WHERE {condition} ORDER BY m.stream, m.start_ns",
+        bindings,
+    )
+    pending = [moment for _, moment in view.pending_in(spans)]
+    room = max(0, limit - len(pending))
+    telling = [number for number, kind in rows if kind in _TELLING]
+    others = [number for number, kind in rows if kind not in _TELLING]
+    chosen = _spread(telling, room)
+    chosen += _spread(others, room - len(chosen))
+    allowed = [row for row in by_ids(database, sorted(chosen)) if view.allows(row, spans)]
+    moments = [*presenter.present(allowed), *pending[:limit]]
+    return _in_order(view, moments), len(rows) + len(pending)
+
+
+def around_anchor(
+    database: Database,
+    presenter: Presenter,
+    view: View,
+    anchor: Moment,
+    relation: Literal["before", "after"],
+    *,
+    reach_ns: int,
+    limit: int,
+) -> tuple[Moment, ...]:
+    """Return what came next to an anchor in its stream, in order of time, with pictures."""
+    condition, bindings = view.condition()
+    if relation == "after":
+        # What is said overlaps a little with the sound or picture it follows.
+        start_ns = anchor.start_ns if anchor.kind in ("screen", "picture") else anchor.end_ns
+        start_ns = max(anchor.start_ns + 1, start_ns - 500_000_000)
+        end_ns = anchor.end_ns + reach_ns
+        order = "ASC"
+    else:
+        start_ns, end_ns = max(0, anchor.start_ns - reach_ns), anchor.start_ns
+        order = "DESC"
+    rows = _select(
+        database,
+        f"m.stream = ? AND m.start_ns >= ? AND m.start_ns < ? AND {condition} "
+        f"ORDER BY m.start_ns {order} LIMIT ?",
+        [anchor.stream, start_ns, end_ns, *bindings, limit + 1],
+    )
+    rows = [row for row in rows if view.allows(row) and row.public_id != anchor.id]
+    moments = [*presenter.present(rows, pictures=True)]
+    moments += [
+        m
+        for m in view.pending
+        if m.stream == anchor.stream and start_ns <= m.start_ns < end_ns and m.id != anchor.id
+    ]
+    ordered = _in_order(view, moments)
+    return ordered[:limit] if relation == "after" else ordered[-limit:]
+
+
+def matching(
+    database: Database,
+    presenter: Presenter,
+    view: View,
+    words: Sequence[QueryWord],
+    spans: Sequence[Span],
+    limit: int,
+) -> tuple[tuple[Moment, ...], int]:
+    """Return moments that hold every word, in order of time, and how many there are."""
+    terms = list(dict.fromkeys(term for word in words for term in word.terms))
+    if not terms:
+        return (), 0
+    pending = [
+        moment
+        for _, moment in view.pending_in(spans)
+        if set(terms) <= set(index_terms(moment.text))
+    ]
+    rows: list[MomentRow] = []
+    total = 0
+    if all(frequencies(database, terms).values()):
+        condition, bindings = view.condition(spans)
+        source = (
+            "moment_terms t JOIN moment m ON m.id = t.rowid "
+            f"WHERE t.moment_terms MATCH ? AND {condition}"
+        )
+        bindings = [quoted(terms, "AND"), *bindings]
+        total = database.value(f"SELECT count(*) FROM {source}", bindings)
+        found = database.rows(
+            f"SELECT {COLUMNS} FROM {source} ORDER BY m.start_ns LIMIT ?", [*bindings, limit + 1]
+        )
+        every = [MomentRow(*row) for row in found]
+        rows = [row for row in every if view.allows(row, spans)]
+        total -= len(every) - len(rows)  # the question's own utterance
+    moments = _in_order(view, [*presenter.present(rows), *pending])
+    return moments[:limit], total + len(pending)
+
+
+def newest_loud_sound(
+    database: Database, presenter: Presenter, view: View, spans: Sequence[Span]
+) -> Moment | None:
+    """Return the newest sound that is not a silence, or None."""
+    condition, bindings = view.condition(spans)
+    rows = _select(
+        database,
+        f"m.kind = ? AND m.text != 'silence' AND {condition} ORDER BY m.start_ns DESC LIMIT 1",
+        [KINDS.index("sound"), *bindings],
+    )
+    moments = [*presenter.present(rows, pictures=True)]
+    moments += [
+        m
+        for m in view.pending
+        if m.kind == "sound"
+        and m.text != "silence"
+        and lies_in(m.stream, m.start_ns, m.end_ns, spans)
+    ]
+    return max(moments, key=lambda moment: _when(view, moment), default=None)
+
+
+def _select(database: Database, rest: str, bindings: Sequence[Any]) -> list[MomentRow]:
+    rows = database.rows(f"SELECT {COLUMNS} FROM moment m WHERE {rest}", bindings)
+    return [MomentRow(*row) for row in rows]
+
+
+def _spread(numbers: Sequence[int], limit: int) -> list[int]:
+    if limit <= 0:
+        return []
+    if len(numbers) <= limit:
+        return list(numbers)
+    return [numbers[index * len(numbers) // limit] for index in range(limit)]
+
+
+def _in_order(view: View, moments: Iterable[Moment]) -> tuple[Moment, ...]:
+    return tuple(sorted(moments, key=lambda moment: _when(view, moment)))
+
+
+def _when(view: View, moment: Moment) -> tuple[int, int, int, str]:
+    """Order by wall time, so that several streams interleave as they happened."""
+    wall_ns = view.lines[moment.stream].wall_at(moment.start_ns)
+    return wall_ns, moment.stream, moment.start_ns, moment.id

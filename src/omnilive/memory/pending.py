@@ -1,0 +1,313 @@
+"""What was perceived of one stream and is not yet remembered.
+
+A closed clip waits here until hearing and seeing have both passed its end; then it is assembled
+with every utterance, sound and scene text that starts inside it. Nothing leaves before the store
+has taken it, so a full disk loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from omnilive.events import (
+    Clip,
+    MediaPacket,
+    Moment,
+    SceneText,
+    SoundEvent,
+    StreamStarted,
+    Utterance,
+    moment_id,
+)
+from omnilive.media.pictures import to_jpeg
+from omnilive.media.recording import Fragment, FragmentWriter
+from omnilive.memory.clips import NewClip, NewMoment
+from omnilive.memory.timeline import Timeline
+
+
+@dataclass(slots=True)
+class _PendingClip:
+    """A closed clip; its picture is made at once so that the frames can go."""
+
+    clip: NewClip
+    moving: tuple[tuple[int, int], ...]
+    motion: float
+    fragment: Fragment | None = None
+    is_cut: bool = False
+
+
+@dataclass(slots=True)
+class PendingStream:
+    """The open end of one epoch of a stream."""
+
+    started: StreamStarted
+    line: Timeline
+    thumbnail_px: int
+    thumbnail_quality: int
+    min_motion: float
+    clips: list[_PendingClip] = field(default_factory=list)
+    moments: list[NewMoment] = field(default_factory=list)
+    captions: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    watermarks: dict[str, int] = field(default_factory=dict)
+    recorder: FragmentWriter = field(default_factory=FragmentWriter)
+    committed_ns: int = 0
+    anchored_ns: int | None = None
+    ended_ns: int | None = None
+    complete: bool = False
+
+    # --- taking -------------------------------------------------------------------------
+
+    def take_clip(self, clip: Clip) -> None:
+        """Take a closed clip."""
+        picture = b""
+        if clip.changed and clip.pictures:
+            picture = to_jpeg(
+                clip.pictures[0].pixels, max_side=self.thumbnail_px, quality=self.thumbnail_quality
+            )
+        new = NewClip(
+            id=clip.id,
+            stream=clip.stream,
+            epoch=self.started.epoch,
+            start_ns=clip.start_ns,
+            end_ns=clip.end_ns,
+            num_frames=clip.num_frames,
+            changed=clip.changed,
+            motion=clip.motion,
+            picture=picture,
+            descriptor=clip.descriptor if clip.changed else None,
+            descriptor_model=clip.descriptor_model,
+        )
+        self.clips.append(_PendingClip(new, clip.moving, clip.motion))
+
+    def take_packet(self, packet: MediaPacket) -> None:
+        """Take an encoded packet for the recording."""
+        self.recorder.add(packet)
+
+    def take_utterance(self, utterance: Utterance) -> None:
+        """Take what was said."""
+        words = [
+            [word.text, _ms(word.start_ns - utterance.start_ns), _ms(word.end_ns - word.start_ns)]
+            for word in utterance.words
+        ]
+        details = {"words": words, "exact": utterance.words_exact} if words else None
+        self.moments.append(
+            NewMoment(
+                id=utterance.id,
+                kind="speech",
+                start_ns=utterance.start_ns,
+                end_ns=utterance.end_ns,
+                text=utterance.text,
+                voice=utterance.voice,
+                asked=utterance.id in self.asked,
+                details=_packed(details),
+            )
+        )
+
+    def take_sound(self, sound: SoundEvent) -> None:
+        """Take a sound or a silence."""
+        self.moments.append(
+            NewMoment(
+                id=sound.id,
+                kind="sound",
+                start_ns=sound.start_ns,
+                end_ns=sound.end_ns,
+                text=sound.label,
+                details=_packed({"level_db": round(sound.level_db, 1)}),
+            )
+        )
+
+    def take_text(self, text: SceneText) -> None:
+        """Take text read in the picture; it lasts to the end of its clip."""
+        boxes = [
+            [round(number, 3) for number in (line.confidence, *line[2:])] for line in text.lines
+        ]
+        self.moments.append(
+            NewMoment(
+                id=text.id,
+                kind="screen",
+                start_ns=text.at_ns,
+                end_ns=text.at_ns,
+                text="\n".join(line.text for line in text.lines),
+                details=_packed({"boxes": boxes}),
+            )
+        )
+
+    def mark_asked(self, utterance: str) -> None:
+        """Note that a pending utterance is a question to us."""
+        self.asked.add(utterance)
+        self.moments = [
+            replace(moment, asked=True) if moment.id == utterance else moment
+            for moment in self.moments
+        ]
+
+    def forget(self, public_id: str) -> bool:
+        """Drop a pending moment, or a clip with all that is in it; False if there is none."""
+        for pending in self.clips:
+            if pending.clip.id == public_id:
+                self._cut(pending)
+                pending.fragment = None
+                pending.clip = replace(
+                    pending.clip, changed=False, motion=0.0, picture=b"", descriptor=None
+                )
+                pending.moving = ()
+                start_ns, end_ns = pending.clip.start_ns, pending.clip.end_ns
+                self.moments = [m for m in self.moments if not start_ns <= m.start_ns < end_ns]
+                return True
+        kept = [moment for moment in self.moments if moment.id != public_id]
+        found = len(kept) < len(self.moments)
+        if found:
+            (gone,) = [moment for moment in self.moments if moment.id == public_id][:1]
+            for pending in self.clips:
+                if pending.clip.start_ns < max(gone.end_ns, gone.start_ns + 1) and (
+                    pending.clip.end_ns > gone.start_ns
+                ):
+                    # Its words are in the sound too, and a text in the picture.
+                    self._cut(pending)
+                    pending.fragment = None
+                    if gone.kind != "speech":
+                        pending.clip = replace(pending.clip, picture=b"", descriptor=None)
+        self.moments = kept
+        return found
+
+    # --- giving -------------------------------------------------------------------------
+
+    def ready(self) -> NewClip | None:
+        """Return the oldest clip whose end every sense has passed, put together; None if none.
+
+        The same clip is returned until `committed` is called for it.
+        """
+        if self.clips:
+            oldest = self.clips[0]
+            if self.ended_ns is None and not self._is_passed(oldest.clip.end_ns):
+                return None
+            return self._assemble(oldest)
+        if self.ended_ns is not None and self.moments:
+            # Heard after the last clip, or there never was one: it still belongs somewhere.
+            start_ns = max(self.committed_ns, self.started.at_ns)
+            end_ns = max([self.ended_ns, start_ns + 1, *(m.end_ns for m in self.moments)])
+            rest = NewClip(
+                id=moment_id("c", self.started.stream, start_ns),
+                stream=self.started.stream,
+                epoch=self.started.epoch,
+                start_ns=start_ns,
+                end_ns=end_ns,
+            )
+            self.clips.append(_PendingClip(rest, (), 0.0))
+            return self._assemble(self.clips[0])
+        return None
+
+    def fragment(self) -> Fragment | None:
+        """Return the recording of the oldest clip; the same one until it is committed."""
+        oldest = self.clips[0]
+        self._cut(oldest)
+        return oldest.fragment
+
+    def committed(self, clip: NewClip) -> None:
+        """The store has taken this clip."""
+        del self.clips[0]
+        taken = {moment.id for moment in clip.moments}
+        self.moments = [moment for moment in self.moments if moment.id not in taken]
+        self.asked -= taken
+        self.captions.pop(clip.id, None)
+        self.committed_ns = max(self.committed_ns, clip.end_ns)
+
+    def take_late(self) -> list[NewMoment]:
+        """Return moments whose clip is remembered already; they stay until `drop` is called."""
+        return [m for m in self.moments if m.start_ns < self.committed_ns]
+
+    def drop(self, moments: list[NewMoment]) -> None:
+        """The store has taken these moments."""
+        taken = {moment.id for moment in moments}
+        self.moments = [moment for moment in self.moments if moment.id not in taken]
+
+    def values(self) -> Iterator[Moment]:
+        """Yield what is pending as moments, for a question asked before the commit."""
+        for pending in self.clips:
+            clip = pending.clip
+            for moment in self._own_moments(pending):
+                yield self._value(moment, clip.id, clip.picture)
+        for moment in self.moments:
+            if not moment.asked:
+                yield self._value(moment, self._clip_id(moment.start_ns), b"")
+
+    def _is_passed(self, at_ns: int) -> bool:
+        senses = ["seeing"] + (["hearing"] if self.started.has_audio else [])
+        return all(self.watermarks.get(sense, 0) >= at_ns for sense in senses)
+
+    def _assemble(self, pending: _PendingClip) -> NewClip:
+        clip = pending.clip
+        is_last = self.ended_ns is not None and len(self.clips) == 1
+        inside = [
+            moment if moment.kind != "screen" else replace(moment, end_ns=clip.end_ns)
+            for moment in self.moments
+            if moment.start_ns < clip.end_ns or is_last
+        ]
+        return replace(clip, moments=(*self._own_moments(pending), *inside))
+
+    def _own_moments(self, pending: _PendingClip) -> list[NewMoment]:
+        """Return the picture moment and the motion of a clip."""
+        clip = pending.clip
+        own = []
+        if clip.picture:
+            own.append(
+                NewMoment(
+                    id=clip.id,
+                    kind="picture",
+                    start_ns=clip.start_ns,
+                    end_ns=clip.end_ns,
+                    text=self.captions.get(clip.id, ""),
+                )
+            )
+        if pending.motion >= self.min_motion:
+            own += [
+                NewMoment(
+                    id=moment_id("m", clip.stream, start_ns),
+                    kind="motion",
+                    start_ns=start_ns,
+                    end_ns=end_ns,
+                    text="something moved",
+                )
+                for start_ns, end_ns in pending.moving
+            ]
+        return own
+
+    def _cut(self, pending: _PendingClip) -> None:
+        if not pending.is_cut:
+            pending.fragment = self.recorder.cut(pending.clip.end_ns)
+            pending.is_cut = True
+
+    def _clip_id(self, at_ns: int) -> str:
+        for pending in self.clips:
+            if at_ns < pending.clip.end_ns:
+                return pending.clip.id
+        start_ns = self.clips[-1].clip.end_ns if self.clips else self.committed_ns
+        return moment_id("c", self.started.stream, max(start_ns, self.started.at_ns))
+
+    def _value(self, moment: NewMoment, clip: str, picture: bytes) -> Moment:
+        return Moment(
+            id=moment.id,
+            clip=clip,
+            stream=self.started.stream,
+            stream_name=self.started.name,
+            kind=moment.kind,
+            start_ns=moment.start_ns,
+            end_ns=moment.end_ns,
+            at=self.line.local_at(moment.start_ns),
+            text=moment.text or ("the picture changed" if moment.kind == "picture" else ""),
+            playable=False,
+            voice=moment.voice,
+            picture=picture,
+        )
+
+
+def _ms(ns: int) -> int:
+    return ns // 1_000_000
+
+
+def _packed(details: object) -> bytes | None:
+    if details is None:
+        return None
+    return json.dumps(details, separators=(",", ":")).encode()

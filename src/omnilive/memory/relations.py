@@ -1,0 +1,70 @@
+"""Questions about what came before or after something else that happened."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from omnilive.events import Kind
+from omnilive.memory.tokens import query_words
+from omnilive.memory.wordlists import SOUND_WORDS
+
+MAX_CHARACTERS = 2_000
+_RELATION = re.compile(
+    r"\b(?:(?:right|just|shortly|immediately|directly|soon)\s+)?"
+    r"(?P<relation>before|after|following)\s+(?P<clause>[^,;?!]{3,300})",
+    re.IGNORECASE,
+)
+_POINTS_BACK = re.compile(r"\s*(?:that|this|it|these|those)\b\s*(?:happened)?\s*$", re.IGNORECASE)
+_SPOKEN = re.compile(
+    r"\b(?:said|says|say|saying|mention\w*|talk\w*|told|ask\w*|spoke|speak\w*|announc\w*|"
+    r"explain\w*|greet\w*)\b",
+    re.IGNORECASE,
+)
+_SHOWN = re.compile(
+    r"\b(?:slide|screen|title|sign|picture|caption|text|heading|appear\w*|shown|showed|display\w*)"
+    r"\b",
+    re.IGNORECASE,
+)
+
+
+class EventRelation(NamedTuple):
+    """What a question hangs on: its anchor in words, what kind it is likely to be, and the rest.
+
+    `is_sound` says that the anchor is a sound, which may be known only as a loud one.
+    """
+
+    relation: Literal["before", "after"]
+    clause: str
+    kinds: tuple[Kind, ...]
+    is_sound: bool
+    rest: str
+
+
+def parse_relation(question: str) -> EventRelation | None:
+    """Return the relation a question asks about, or None.
+
+    Call it with the time words already taken out: "after 12:30" is a time, not an event.
+    """
+    question = question[:MAX_CHARACTERS]
+    for match in _RELATION.finditer(question):
+        clause = match["clause"].strip()
+        if _POINTS_BACK.fullmatch(clause) or not query_words(clause):
+            continue
+        words = set(re.findall(r"[a-z]+", clause.lower()))
+        is_sound = bool(words & SOUND_WORDS) and not _SPOKEN.search(clause)
+        kinds: tuple[Kind, ...] = ()
+        if is_sound:
+            kinds = ("sound",)
+        elif _SPOKEN.search(clause):
+            kinds = ("speech",)
+        elif _SHOWN.search(clause):
+            kinds = ("screen", "picture")
+        return EventRelation(
+            relation="before" if match["relation"].lower() == "before" else "after",
+            clause=clause,
+            kinds=kinds,
+            is_sound=is_sound,
+            rest=question[: match.start()] + " " + question[match.end() :],
+        )
+    return None

@@ -1,0 +1,291 @@
+"""Memory as a stage: takes what was perceived, remembers it clip by clip, answers questions.
+
+It commits before it yields, so whoever sees a `ClipMemory` may count on it. When the store
+cannot take a clip (a full disk), the clip stays pending, the error goes up, and the next event
+tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from omnilive.cancel import Cancel
+from omnilive.errors import OmniLiveError
+from omnilive.events import (
+    NS_PER_S,
+    AnswerEnded,
+    Caption,
+    Clip,
+    ClipMemory,
+    Event,
+    Forget,
+    MediaPacket,
+    Moment,
+    Pin,
+    Question,
+    Retrieval,
+    SceneText,
+    SoundEvent,
+    StreamEnded,
+    StreamGap,
+    StreamStarted,
+    Tick,
+    Utterance,
+    Watermark,
+)
+from omnilive.memory.blocks import BlockLimits
+from omnilive.memory.conversation import NewTurn
+from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.pending import PendingStream
+from omnilive.memory.recall import Recall, RecallConfig
+from omnilive.memory.store import Store
+from omnilive.memory.streams import ANCHOR_INTERVAL_NS, timeline_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryConfig:
+    """How memory keeps what was perceived.
+
+    Attributes:
+        fan_out: clips in a block.
+        block_gap_s: a gap longer than this closes a block, in seconds.
+        levels: levels of blocks above the clips.
+        quiet_s: how long a row of clips without anything new may grow, in seconds.
+        segment_s: longest recording file, in seconds.
+        thumbnail_px: longer side of a clip's picture.
+        thumbnail_quality: its JPEG quality, 1 to 95.
+        embedder: what makes text vectors; "wordllama" is the only one so far.
+        min_motion: least mean share of the picture that must move to be remembered, 0..1.
+        recall: how questions are answered.
+    """
+
+    fan_out: int = 32
+    block_gap_s: float = 600.0
+    levels: int = 1
+    quiet_s: float = 600.0
+    segment_s: float = 60.0
+    thumbnail_px: int = 320
+    thumbnail_quality: int = 70
+    min_motion: float = 0.002
+    embedder: str = "wordllama"
+    recall: RecallConfig = field(default_factory=RecallConfig)
+
+
+class Memory:
+    """Remembers several streams at once in one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: MemoryConfig,
+        embedder: TextEmbedder,
+        wall_clock: Callable[[], int] | None = None,
+    ) -> None:
+        """Make the stage.
+
+        Args:
+            store: where to remember; one opened for reading only answers.
+            config: how to remember.
+            embedder: makes text vectors.
+            wall_clock: UTC in ns, for "ten minutes ago" asked of a store that nobody writes; the
+                newest instant remembered is "now" without it.
+        """
+        self._store = store
+        self._embedder = embedder
+        self._config = config
+        self._wall_clock = wall_clock
+        self._recall = Recall(store, embedder, self._config.recall)
+        self._streams: dict[int, PendingStream] = {}
+        self._turns: list[NewTurn] = []
+        self._limits = BlockLimits(
+            fan_out=self._config.fan_out,
+            gap_ns=round(self._config.block_gap_s * NS_PER_S),
+            levels=self._config.levels,
+        )
+
+    @property
+    def accepts(self) -> tuple[type[Event], ...]:
+        """The event types memory wants."""
+        return (
+            StreamStarted,
+            MediaPacket,
+            StreamGap,
+            Tick,
+            StreamEnded,
+            Utterance,
+            SoundEvent,
+            SceneText,
+            Clip,
+            Watermark,
+            Caption,
+            Question,
+            AnswerEnded,
+            Pin,
+            Forget,
+        )
+
+    def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
+        """Take one event; yield what was remembered, or what a question finds."""
+        if isinstance(event, Question):
+            self._note_asked(event)
+            yield self._retrieve(event)
+        elif isinstance(event, Pin):
+            self._pin(event)
+        elif isinstance(event, Forget):
+            self._forget(event)
+        elif isinstance(event, AnswerEnded):
+            if self._store.write:
+                self._turns.append(self._turn(event))
+        elif isinstance(event, Caption):
+            self._take_caption(event)
+        elif isinstance(event, StreamStarted):
+            yield from self._start(event)
+        else:
+            self._take(event)
+        yield from self._commit()
+
+    def passed_ns(self, stream: int) -> int:
+        """Return the stream time up to which memory knows what every sense perceived.
+
+        A question whose bound lies beyond it may wait a little.
+        """
+        pending = self._streams.get(stream)
+        if pending is None:
+            return 0
+        senses = ["seeing"] + (["hearing"] if pending.started.has_audio else [])
+        return min(pending.watermarks.get(sense, 0) for sense in senses)
+
+    def close(self) -> None:
+        """Let go of what is pending; the store belongs to whoever opened it."""
+        self._streams.clear()
+
+    # --- taking -------------------------------------------------------------------------
+
+    def _start(self, event: StreamStarted) -> Iterator[Event]:
+        before = self._streams.get(event.stream)
+        if before is not None and before.ended_ns is None:
+            # The epoch before was cut off without a word; what it perceived is kept.
+            before.ended_ns = event.at_ns
+        if before is not None:
+            yield from self._commit()
+        self._store.adopt(event)
+        self._streams[event.stream] = PendingStream(
+            started=event,
+            line=timeline_of(event),
+            thumbnail_px=self._config.thumbnail_px,
+            thumbnail_quality=self._config.thumbnail_quality,
+            min_motion=self._config.min_motion,
+            committed_ns=event.at_ns,
+        )
+
+    def _take(self, event: Event) -> None:
+        stream = getattr(event, "stream", 0)
+        pending = self._streams.get(stream)
+        if pending is None:
+            return  # typed words belong to the conversation, not to a stream
+        if isinstance(event, MediaPacket):
+            pending.take_packet(event)
+        elif isinstance(event, Clip):
+            pending.take_clip(event)
+        elif isinstance(event, Utterance):
+            pending.take_utterance(event)
+        elif isinstance(event, SoundEvent):
+            pending.take_sound(event)
+        elif isinstance(event, SceneText):
+            pending.take_text(event)
+        elif isinstance(event, Watermark):
+            newest = max(event.at_ns, pending.watermarks.get(event.sense, 0))
+            pending.watermarks[event.sense] = newest
+        elif isinstance(event, Tick):
+            self._tick(pending, event)
+        elif isinstance(event, StreamEnded):
+            pending.ended_ns = event.at_ns
+            pending.complete = not event.error
+
+    def _tick(self, pending: PendingStream, event: Tick) -> None:
+        started = pending.started
+        if started.live and (
+            pending.anchored_ns is None or event.at_ns - pending.anchored_ns >= ANCHOR_INTERVAL_NS
+        ):
+            self._store.add_anchor(event.stream, started.epoch, event.at_ns, event.wall_ns)
+            pending.anchored_ns = event.at_ns
+        self._store.carry_out_commands()
+
+    def _take_caption(self, event: Caption) -> None:
+        pending = self._streams.get(event.stream)
+        if pending is not None and any(one.clip.id == event.clip for one in pending.clips):
+            pending.captions[event.clip] = event.text
+        else:
+            self._store.set_caption(event.clip, event.text, self._embedder)
+
+    # --- remembering --------------------------------------------------------------------
+
+    def _commit(self) -> Iterator[ClipMemory]:
+        while self._turns:
+            self._store.add_turn(self._turns[0])
+            del self._turns[0]
+        for stream in list(self._streams):
+            pending = self._streams[stream]
+            late = pending.take_late()
+            if late:
+                self._store.add_late(stream, late, self._embedder)
+                pending.drop(late)
+            while (clip := pending.ready()) is not None:
+                memory = self._store.commit_clip(
+                    clip,
+                    pending.fragment(),
+                    embedder=self._embedder,
+                    limits=self._limits,
+                    quiet_ns=round(self._config.quiet_s * NS_PER_S),
+                    segment_ns=round(self._config.segment_s * NS_PER_S),
+                )
+                pending.committed(clip)
+                yield memory
+            if pending.ended_ns is not None:
+                self._store.end_epoch(
+                    pending.started.epoch, pending.ended_ns, complete=pending.complete
+                )
+                self._store.end_recording(stream)
+                del self._streams[stream]
+
+    # --- answering ----------------------------------------------------------------------
+
+    def _retrieve(self, question: Question) -> Retrieval:
+        now_wall_ns = None if self._wall_clock is None else self._wall_clock()
+        return self._recall.retrieve(question, self._pending_moments(), now_wall_ns)
+
+    def _pending_moments(self) -> list[Moment]:
+        return [moment for pending in self._streams.values() for moment in pending.values()]
+
+    def _note_asked(self, question: Question) -> None:
+        if not question.utterance or not question.stream or not self._store.write:
+            return
+        pending = self._streams.get(question.stream)
+        if pending is not None and any(m.id == question.utterance for m in pending.moments):
+            pending.mark_asked(question.utterance)
+        else:
+            self._store.mark_asked(question.utterance)
+
+    def _turn(self, event: AnswerEnded) -> NewTurn:
+        lines = [(pending.line, pending.committed_ns) for pending in self._streams.values()]
+        return NewTurn(
+            turn_id=event.turn_id,
+            question=event.question,
+            answer=event.text,
+            outcome=event.outcome,
+            known=event.known,
+            citations=tuple(moment.id for moment in event.citations),
+            wall_ns=max((line.wall_at(at_ns) for line, at_ns in lines), default=0),
+        )
+
+    def _pin(self, event: Pin) -> None:
+        self._store.pin(event.moment, event.keep)
+
+    def _forget(self, event: Forget) -> None:
+        dropped = [pending.forget(event.moment) for pending in self._streams.values()]
+        try:
+            self._store.forget(event.moment)
+        except OmniLiveError:
+            if not any(dropped):
+                raise
