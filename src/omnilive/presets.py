@@ -70,9 +70,14 @@ def configure(
     config = merge(PRESETS[str(name)](), {k: v for k, v in tables.items() if k != "preset"})
     for text in overrides:
         config = merge(config, parse_override(text))
-    changes = {"url": vlm, "model": vlm_model}
-    given = {key: value for key, value in changes.items() if value is not None}
-    config = dataclasses.replace(config, vlm=dataclasses.replace(config.vlm, **given))
+    config = dataclasses.replace(
+        config,
+        vlm=dataclasses.replace(
+            config.vlm,
+            url=config.vlm.url if vlm is None else vlm,
+            model=config.vlm.model if vlm_model is None else vlm_model,
+        ),
+    )
     if config.preset == "server" and not (config.vlm.url and config.vlm.model):
         raise UsageError(
             "The preset server needs a server and a model: --vlm URL --vlm-model NAME, or [vlm]."

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from omnilive import api
 from omnilive.cli import options
-from omnilive.evaluation import health
 from omnilive.serving import wire
 
 
@@ -23,8 +22,10 @@ def doctor(
     vlm_model: options.VlmModel = None,
 ) -> None:
     """Try every part on a little data; exit code 1 if one that is needed does not work."""
+    from omnilive.evaluation import health  # loads what other verbs do not need
+
     chosen = options.configure(config, preset, None, vlm, vlm_model)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     broken = False
     for check in health.examine(chosen, api.store_path(store, chosen)):
         broken = broken or (check.needed and not check.works)

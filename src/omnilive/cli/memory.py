@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def list_(
 ) -> None:
     """List the newest moments, oldest first."""
     with api.open_store(store) as memory:
-        _show(memory.list(stream=stream or "", limit=limit), as_json)
+        _show(memory.newest(stream=stream or "", limit=limit), as_json)
 
 
 @app.command()
@@ -120,7 +121,7 @@ def forget(
         typer.echo(f"{moment} is forgotten.")
 
 
-def _show(moments: list[Moment], as_json: bool) -> None:
+def _show(moments: Sequence[Moment], as_json: bool) -> None:
     if not as_json:
         print_moments(moments)
         return

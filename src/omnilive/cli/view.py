@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -105,15 +106,15 @@ class LiveView:
     def __init__(self, running: api.Watch) -> None:
         self._running = running
         self._wire = wire.Wire()
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, soft_wrap=True)
         self._answers: dict[str, str] = defaultdict(str)
+        self._clips = 0
         self._live = Live(
             console=self._console,
             get_renderable=self._progress,
             refresh_per_second=4,
             transient=True,
         )
-        self._clips = 0
 
     def show(self, event: Event) -> None:
         """Print a line for what a person would like to see."""
@@ -223,7 +224,7 @@ def _printable(text: str) -> str:
 
 def print_answer(ended: AnswerEnded) -> None:
     """Print the citations of an answer whose text stands on the screen already."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print()
     for moment in ended.citations:
         where = f"{moment.stream_name} {_position(moment.start_ns)}-{_position(moment.end_ns)}"
@@ -231,9 +232,9 @@ def print_answer(ended: AnswerEnded) -> None:
         console.print(Text(_printable(text), style="dim"))
 
 
-def print_moments(moments: list[Moment]) -> None:
+def print_moments(moments: Sequence[Moment]) -> None:
     """Print moments, one a line."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if not moments:
         console.print("Nothing.")
     for moment in moments:
@@ -244,7 +245,7 @@ def print_moments(moments: list[Moment]) -> None:
 
 def print_table(values: dict[str, object], indent: int = 0) -> None:
     """Print nested values, a line each."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for key, value in values.items():
         name = " " * indent + key.replace("_", " ")
         if isinstance(value, dict):

@@ -64,7 +64,7 @@ def examine(config: Config, store: Path) -> Iterator[Check]:
     for name, needed, trial, remedy in (
         ("hearing", True, lambda: _hearing(config), "pip install --force-reinstall omnilive"),
         ("reading", True, lambda: _reading(config), "pip install --force-reinstall rapidocr"),
-        ("text vectors", True, lambda: _vectors(config), "pip install wordllama==0.4.0.post1"),
+        ("text vectors", True, _vectors, "pip install wordllama==0.4.0.post1"),
         ("voice", False, _voice, "pip install espeakng-loader==0.2.4"),
         ("loudspeaker", False, _loudspeaker, "Linux: apt install libportaudio2; else --speak-to."),
         ("video decoding", True, _decoding, "pip install --force-reinstall av"),
@@ -101,14 +101,18 @@ def _tried(name: str, needed: bool, trial: Callable[[], str], remedy: str) -> Ch
 
 def _hearing(config: Config) -> str:
     from omnilive.media.espeak import Espeak
-    from omnilive.media.resample import resample
-    from omnilive.perception.backends import build_recogniser
+    from omnilive.media.resampling import resample
+    from omnilive.perception.backends import build_hearing_backends
 
-    recogniser = build_recogniser(config.hearing)
-    if recogniser is None:
+    backends = build_hearing_backends(config.hearing)
+    if backends.recogniser is None:
         return "switched off in the configuration"
-    spoken, rate = Espeak().synthesize("The train leaves at seven in the morning.")
-    heard = recogniser.transcribe(resample(spoken, rate, SAMPLE_RATE), Cancel())
+    spoken = Espeak().synthesize("The train leaves at seven in the morning.")
+    try:
+        samples = resample(spoken.samples, spoken.sample_rate, SAMPLE_RATE)
+        heard = backends.recogniser.transcribe(samples, Cancel())
+    finally:
+        backends.close()
     if "train" not in heard.text.lower():
         raise OmniLiveError("It did not understand a clearly spoken sentence.")
     return "English: understood a spoken sentence"
@@ -119,7 +123,7 @@ def _reading(config: Config) -> str:
 
     from omnilive.perception.backends import build_reader
 
-    reader = build_reader(config.reading)
+    reader = build_reader(config.seeing.reading)
     if reader is None:
         return "switched off in the configuration"
     picture = Image.new("RGB", (640, 360), "white")
@@ -133,10 +137,10 @@ def _reading(config: Config) -> str:
     return "read clear text in a picture"
 
 
-def _vectors(config: Config) -> str:
-    from omnilive.memory.embedding import build_embedder
+def _vectors() -> str:
+    from omnilive.memory.embedding import WordLlamaEmbedder
 
-    embedder = build_embedder(config.memory)
+    embedder = WordLlamaEmbedder()
     near, far, other = embedder.embed(["a red car", "a crimson automobile", "boiling soup"])
     if not float(near @ far) > float(near @ other):
         raise OmniLiveError("Its vectors do not tell near from far.")
@@ -146,8 +150,8 @@ def _vectors(config: Config) -> str:
 def _voice() -> str:
     from omnilive.media.espeak import Espeak
 
-    samples, rate = Espeak().synthesize("Hello.")
-    return f"espeak-ng, {len(samples) / rate:.1f} s of speech made"
+    spoken = Espeak().synthesize("Hello.")
+    return f"espeak-ng, {len(spoken.samples) / spoken.sample_rate:.1f} s of speech made"
 
 
 def _loudspeaker() -> str:
@@ -180,8 +184,16 @@ def _store(path: Path) -> str:
 
 
 def _server(config: Config) -> str:
-    from omnilive.remote.chat import ChatClient
+    from omnilive.remote.chat import ChatClient, Message
 
     if not config.vlm.url:
         raise OmniLiveError("None is configured: pictures are remembered but not understood.")
-    return ChatClient(config.vlm).probe()
+    client = ChatClient(config.vlm)
+    try:
+        question = Message(role="user", parts=("Answer with the single word yes.",))
+        said = "".join(client.stream([question], Cancel()))
+    finally:
+        client.close()
+    if not said.strip():
+        raise OmniLiveError("It took a question and answered nothing.")
+    return f"{config.vlm.model} answers"

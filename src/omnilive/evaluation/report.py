@@ -32,7 +32,7 @@ class Shown:
     scored: Sequence[Scored]
 
 
-def render(shown: Shown) -> str:
+def to_html(shown: Shown) -> str:
     """Return the report as one self-contained HTML document."""
     template = string.Template(
         importlib.resources.files("omnilive.evaluation").joinpath("report.html").read_text("utf-8")
@@ -42,8 +42,8 @@ def render(shown: Shown) -> str:
         title=_text(shown.title),
         right=right,
         total=len(shown.scored),
-        cited=sum(each.cited for each in shown.scored),
-        citable=sum(each.citable for each in shown.scored),
+        cited=sum(each.cited for each in shown.scored if each.question.truth),
+        citable=sum(bool(each.question.truth) for each in shown.scored),
         facts="".join(f"<div><dt>{_text(k)}</dt><dd>{_text(v)}</dd></div>" for k, v in shown.facts),
         clips="".join(_clip(clip) for clip in shown.clips),
         answers="".join(_answer(each) for each in shown.scored),
@@ -60,7 +60,9 @@ def position(at_ns: int) -> str:
 def _clip(clip: Moment) -> str:
     if clip.picture:
         data = base64.b64encode(clip.picture).decode()
-        picture = f'<img alt="Clip at {position(clip.start_ns)}" src="data:image/jpeg;base64,{data}">'
+        picture = (
+            f'<img alt="Clip at {position(clip.start_ns)}" src="data:image/jpeg;base64,{data}">'
+        )
     else:
         picture = '<span class="blank"></span>'
     width = max(1.0, (clip.end_ns - clip.start_ns) / NS_PER_S)
@@ -75,12 +77,13 @@ def _answer(scored: Scored) -> str:
     cites = "".join(
         f'<a href="#{_text(each.clip)}" class="cite"><b>{position(each.start_ns)}</b> '
         f"{_text(each.kind)}: {_text(each.text)}</a>"
-        for each in scored.citations
+        for each in scored.answer.citations
     )
     return (
         f'<article class="{verdict}"><header><span class="mark">{"✓" if scored.right else "✗"}'
-        f'</span><h3>{_text(scored.question)}</h3><span class="kind">{_text(scored.kind)}</span>'
-        f"</header><p>{_text(scored.answer)}</p>"
+        f"</span><h3>{_text(scored.question.text)}</h3>"
+        f'<span class="kind">{_text(scored.question.kind)}</span>'
+        f"</header><p>{_text(scored.answer.text)}</p>"
         f'<p class="truth">Truth: {_text(scored.truth)}</p><div class="cites">{cites}</div></article>'
     )
 

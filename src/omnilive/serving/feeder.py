@@ -11,11 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from omnilive.clock import Clock
 from omnilive.errors import MediaError, OmniLiveError
 from omnilive.events import NS_PER_S, StageFailed, StreamEnded, StreamStarted, Tick, Voice
-from omnilive.media.reader import MediaReader, ReadOptions, open_source
+from omnilive.media.contract import MediaReader, ReadOptions, SourceInfo
+from omnilive.media.reader import open_source
 from omnilive.media.source import Source
 from omnilive.serving.pacing import Pacer
 from omnilive.serving.session import Session
@@ -51,10 +53,33 @@ class Feed:
     read: ReadOptions
 
 
+class Epochs(Protocol):
+    """Who numbers streams and epochs; called in memory's thread."""
+
+    def begin_epoch(
+        self,
+        *,
+        name: str,
+        source: str,
+        voice: Voice,
+        zone: str,
+        info: SourceInfo,
+        now_ns: int,
+        started_at_ns: int | None,
+        again: bool,
+    ) -> tuple[StreamStarted, int] | None:
+        """Open an epoch; returns it and the source time to begin at, None if all is remembered."""
+        ...
+
+    def continue_epoch(self, started: StreamStarted, *, at_ns: int, wall_ns: int) -> StreamStarted:
+        """Open an epoch right behind `started`, because the wall clock was set."""
+        ...
+
+
 class Feeder:
     """Feeds one source into a session until it ends or is told to stop."""
 
-    def __init__(self, feed: Feed, session: Session, clock: Clock) -> None:
+    def __init__(self, feed: Feed, session: Session, epochs: Epochs, clock: Clock) -> None:
         self.feed = feed
         self.error: OmniLiveError | None = None
         self.notice = ""
@@ -63,6 +88,7 @@ class Feeder:
         self.position_ns = 0
         self.watched_ns = 0
         self._session = session
+        self._epochs = epochs
         self._clock = clock
         self._stop = threading.Event()
         self._reader: MediaReader | None = None
@@ -144,7 +170,7 @@ class Feeder:
         info = reader.info
         self.duration_ns = info.duration_ns
         begin: Callable[[], tuple[StreamStarted, int] | None] = lambda: (  # noqa: E731
-            self._session.system.begin_epoch(
+            self._epochs.begin_epoch(
                 name=self.feed.name,
                 source=self.feed.source.shown,
                 voice=self.feed.voice,
@@ -187,11 +213,14 @@ class Feeder:
             if not self._session.feed(event):
                 break
         if ended is None:
+            # A file that was not watched to its end is resumed next time: it is not complete.
             ended = StreamEnded(
-                stream=started.stream, at_ns=max(self.position_ns, started.at_ns), error=""
+                stream=started.stream,
+                at_ns=max(self.position_ns, started.at_ns),
+                error="" if started.live else "Stopped before its end.",
             )
         self._session.end_stream(ended)
-        return ended.error
+        return "" if self._stop.is_set() else ended.error
 
     def _advance(self, tick: Tick, started: StreamStarted, from_ns: int) -> None:
         self.position_ns = tick.at_ns
@@ -202,7 +231,7 @@ class Feeder:
         self._session.end_stream(StreamEnded(stream=started.stream, at_ns=tick.at_ns))
         again = self._session.call(
             "memory",
-            lambda: self._session.system.continue_epoch(
+            lambda: self._epochs.continue_epoch(
                 started, at_ns=tick.at_ns, wall_ns=self._clock.wall_ns()
             ),
         ).result()
@@ -229,5 +258,3 @@ class _Drift:
             return False
         self._offset_ns = offset_ns
         return True
-
-

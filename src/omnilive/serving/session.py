@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from omnilive.cancel import Cancel
 from omnilive.errors import UsageError
@@ -42,7 +42,7 @@ from omnilive.events import (
 from omnilive.serving.journal import Journal
 from omnilive.serving.mailbox import Mailbox
 from omnilive.serving.worker import Letter, Worker
-from omnilive.system import System
+from omnilive.stage import Stage
 
 T = TypeVar("T")
 
@@ -54,6 +54,19 @@ _CAPACITY = {"hearing": 256, "seeing": 12, "captioner": 64, "memory": 4096}
 _DEFAULT_CAPACITY = 256
 _LIVE_FRAMES = 8  # of a live source, waiting to be looked at; older ones are dropped
 _VIEW_CAPACITY = 4096
+
+
+class Stages(Protocol):
+    """What a session runs: `omnilive.system.System`, or a few stages of a test."""
+
+    @property
+    def shared(self) -> Mapping[str, Stage]:
+        """Stages that serve every stream, by name."""
+        ...
+
+    def stages_for(self, started: StreamStarted) -> Mapping[str, Stage]:
+        """Make the stages that perceive one stream, by role."""
+        ...
 
 
 class Session:
@@ -69,7 +82,7 @@ class Session:
 
     def __init__(
         self,
-        system: System,
+        system: Stages,
         *,
         lossless: bool,
         journal: Journal | None = None,
@@ -222,11 +235,11 @@ class Session:
             self._streams[event.stream] = names
 
     def _worker(
-        self, name: str, role: str, stage: object, ready: Callable[[Event], bool] | None
+        self, name: str, role: str, stage: Stage, ready: Callable[[Event], bool] | None
     ) -> Worker:
         worker = Worker(
             name,
-            stage,  # type: ignore[arg-type]
+            stage,
             capacity=_CAPACITY.get(role, _DEFAULT_CAPACITY),
             emit=self._emitted,
             fail=self._failed,
@@ -385,5 +398,3 @@ def _is_clip(letter: Letter) -> bool:
 
 def _turn_of(letter: object) -> str | None:
     return getattr(letter, "turn_id", None)
-
-

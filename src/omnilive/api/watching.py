@@ -1,8 +1,8 @@
 """The Python API: `omnilive.watch(...)` and `omnilive.open(...)`. The command line only calls these.
 
-    for event in omnilive.watch("talk.mp4", store="memory"):
-        ...
-    answer = omnilive.open("memory").ask("what was said about the budget?")
+for event in omnilive.watch("talk.mp4", store="memory"):
+    ...
+answer = omnilive.open("memory").ask("what was said about the budget?")
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Watch:
         self._session = Session(
             system, lossless=lossless, journal=Journal(journal) if journal else None
         )
-        self._feeders = [Feeder(feed, self._session, self._clock) for feed in feeds]
+        self._feeders = [Feeder(feed, self._session, system, self._clock) for feed in feeds]
         self._ask = list(ask)
         self._play = play
         self._asked: dict[str, float] = {}
@@ -292,7 +292,14 @@ def watch(
     sources = [parse_source(str(text)) for text in texts]
     live = any(each.kind != "file" for each in sources)
     names = _names(sources, stream)
-    system = System(config, _store_path(store, config), write=True, speak=speak, what=names)
+    system = System(
+        config,
+        store_path(store, config),
+        write=True,
+        speak=speak,
+        doing=f"omnilive watch {' '.join(each.shown for each in sources)}",
+        now_wall_ns=time.time_ns(),
+    )
     read = config.media.read_options(
         record=record, detect=parse_source(detect) if detect is not None else None
     )
@@ -336,7 +343,8 @@ def _names(sources: Sequence[Source], given: str | None) -> list[str]:
     return names
 
 
-def _store_path(store: str | Path | None, config: Config) -> Path:
+def store_path(store: str | Path | None, config: Config) -> Path:
+    """Return the directory of the memory that is meant."""
     return Path(store) if store is not None else config.memory_path()
 
 

@@ -1,0 +1,17 @@
+"""The Python API: `omnilive.watch(...)` and `omnilive.open(...)`. The command line only calls these."""
+
+from omnilive.api.asking import Answer, OpenedMemory, open_store
+from omnilive.api.watching import Summary, Watch, store_path, watch
+
+open = open_store
+
+__all__ = [
+    "Answer",
+    "OpenedMemory",
+    "Summary",
+    "Watch",
+    "open",
+    "open_store",
+    "store_path",
+    "watch",
+]

@@ -1,0 +1,298 @@
+"""The whole system from one Config: the stages, and the offline driver that runs them in a loop.
+
+A `System` owns the store and the models that streams share; a session (live) or `run` (offline)
+moves the events between its stages. Perception's stages are made per stream, the rest once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from omnilive.cancel import Cancel
+from omnilive.errors import ConfigError
+from omnilive.events import NS_PER_S, Event, StreamEnded, StreamStarted, Voice
+from omnilive.media.contract import ReadOptions, SourceInfo
+from omnilive.media.source import Source
+from omnilive.memory.embedding import WordLlamaEmbedder
+from omnilive.memory.stage import Memory, MemoryConfig
+from omnilive.memory.store import Store
+from omnilive.memory.streams import SourceFile
+from omnilive.perception.backends import HearingBackends, build_hearing_backends, build_reader
+from omnilive.perception.captions import CaptionConfig, Captioner
+from omnilive.perception.reading import TextReader
+from omnilive.perception.stage import Hearing, HearingConfig, Seeing, SeeingConfig
+from omnilive.reasoning.extractive import ExtractiveBackend
+from omnilive.reasoning.gate import Gate, GateConfig
+from omnilive.reasoning.language import LanguageBackend
+from omnilive.reasoning.stage import Answerer
+from omnilive.reasoning.answering import AnswerBackend, AnswererConfig
+from omnilive.remote.chat import ChatClient, ChatConfig
+from omnilive.speech.stage import Speech, SpeechConfig
+from omnilive.speech.synthesizer import EspeakConfig, EspeakSynthesizer
+from omnilive.stage import Stage
+
+SCHEMA = 1  # of the configuration file
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaConfig:
+    """How sources are read.
+
+    Attributes:
+        frame_interval_s: one frame is looked at in each such interval.
+        frame_max_side: frames are scaled down to this many pixels on their longer side.
+        open_timeout_s: how long a network source may take to open.
+        stall_timeout_s: how long it may be silent before it is opened anew.
+    """
+
+    frame_interval_s: float = 1.0
+    frame_max_side: int = 1280
+    open_timeout_s: float = 20.0
+    stall_timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0.02 <= self.frame_interval_s <= 60:
+            raise ConfigError("media.frame_interval_s must be between 0.02 and 60.")
+        if self.frame_max_side < 16:
+            raise ConfigError("media.frame_max_side must be at least 16.")
+
+    def read_options(self, *, record: bool, detect: Source | None) -> ReadOptions:
+        """Return how a source is read under this configuration."""
+        return ReadOptions(
+            frame_interval_ns=round(self.frame_interval_s * NS_PER_S),
+            frame_max_side=self.frame_max_side,
+            open_timeout_s=self.open_timeout_s,
+            stall_timeout_s=self.stall_timeout_s,
+            record=record,
+            detect=detect,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that can be set; see `omnilive config show`.
+
+    Attributes:
+        schema: version of the configuration file.
+        preset: what these values started from.
+        store: directory of the memory; "" is the user's data directory.
+        media, hearing, seeing, memory, gate, answerer, vlm, captions, speech, espeak: of each part.
+    """
+
+    schema: int = SCHEMA
+    preset: str = "embedded"
+    store: str = ""
+    media: MediaConfig = field(default_factory=MediaConfig)
+    hearing: HearingConfig = field(default_factory=HearingConfig)
+    seeing: SeeingConfig = field(default_factory=SeeingConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    answerer: AnswererConfig = field(default_factory=AnswererConfig)
+    vlm: ChatConfig = field(default_factory=ChatConfig)
+    captions: CaptionConfig = field(default_factory=CaptionConfig)
+    speech: SpeechConfig = field(default_factory=SpeechConfig)
+    espeak: EspeakConfig = field(default_factory=EspeakConfig)
+
+    def memory_path(self) -> Path:
+        """Return the directory of the memory."""
+        return Path(self.store or platformdirs.user_data_dir("omnilive")).expanduser()
+
+
+class System:
+    """The stages built from one configuration.
+
+    Args:
+        config: what to build.
+        store: directory of the memory.
+        write: True remembers (one process a store); False only answers.
+        speak: whether answers are synthesized.
+        doing: what the store is being written for, told to a second writer.
+        now_wall_ns: UTC, told to a second writer.
+
+    Raises:
+        StoreError: if the store cannot be used.
+        BackendError: if a package that the configuration needs is missing.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Path,
+        *,
+        write: bool,
+        speak: bool = False,
+        doing: str = "",
+        now_wall_ns: int = 0,
+    ) -> None:
+        self.config = config
+        self._hearing: HearingBackends | None = None
+        self._reader: TextReader | None = None
+        self._streams: dict[int, dict[str, Stage]] = {}
+        self._closed = False
+        self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
+        try:
+            self.shared: dict[str, Stage] = self._build_shared(write=write, speak=speak)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _build_shared(self, *, write: bool, speak: bool) -> dict[str, Stage]:
+        config = self.config
+        chat = ChatClient(config.vlm) if config.vlm.url else None
+        backend: AnswerBackend = ExtractiveBackend(config.answerer)
+        if chat is not None:
+            backend = LanguageBackend(config.answerer, chat, backend)
+        # In the order in which the offline driver visits them; memory comes after perception.
+        stages: dict[str, Stage] = {}
+        if chat is not None and write and config.captions.enabled:
+            stages["captioner"] = Captioner(config.captions, chat)
+        stages["memory"] = Memory(self.store, config.memory, WordLlamaEmbedder())
+        stages["gate"] = Gate(config.gate)
+        stages["answerer"] = Answerer(config.answerer, backend)
+        if speak:
+            stages["speech"] = Speech(EspeakSynthesizer(config.espeak), config.speech)
+        return stages
+
+    def stages_for(self, started: StreamStarted) -> Mapping[str, Stage]:
+        """Make the stages that perceive one stream."""
+        if self._hearing is None:
+            self._hearing = build_hearing_backends(self.config.hearing)
+            self._reader = build_reader(self.config.seeing.reading)
+        return {
+            "hearing": Hearing(
+                self.config.hearing, self._hearing.voice_activity, self._hearing.recogniser
+            ),
+            "seeing": Seeing(self.config.seeing, self._reader),
+        }
+
+    def close(self) -> None:
+        """Release models, child processes and the store. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        for stages in self._streams.values():
+            for stage in stages.values():
+                stage.close()
+        for stage in self.shared.values():
+            stage.close()
+        if self._hearing is not None:
+            self._hearing.close()
+        if self._reader is not None:
+            self._reader.close()
+        self.store.close()
+
+    # --- epochs --------------------------------------------------------------------------
+
+    def begin_epoch(
+        self,
+        *,
+        name: str,
+        source: str,
+        voice: Voice,
+        zone: str,
+        info: SourceInfo,
+        now_ns: int,
+        started_at_ns: int | None,
+        again: bool,
+    ) -> tuple[StreamStarted, int] | None:
+        """Open an epoch of a stream.
+
+        Args:
+            name: of the stream.
+            source: where it comes from, without secrets.
+            voice: whose voice it carries.
+            zone: IANA name of the zone its times are shown in.
+            info: what the reader found.
+            now_ns: UTC.
+            started_at_ns: UTC of a file's first instant, if the user said so.
+            again: whether a file is watched once more from its start.
+
+        Returns:
+            The epoch, and the time of the source to begin at (a file that was watched in part is
+            resumed); None if the file is remembered to its end.
+        """
+        file: SourceFile | None = None
+        from_ns = 0
+        if info.path and not info.live:
+            file = SourceFile(
+                path=info.path,
+                size=info.size_bytes,
+                mtime_ns=info.mtime_ns,
+                fingerprint=info.fingerprint,
+            )
+            point = self.store.resume_point(name, info.fingerprint)
+            if not again:
+                if point.state == "complete":
+                    return None
+                from_ns = point.file_ns
+        origin, wall_ns = _origin(info, now_ns, started_at_ns)
+        started = self.store.begin_epoch(
+            name,
+            wall_ns=wall_ns + from_ns,
+            zone=zone,
+            origin=origin,
+            voice=voice,
+            has_video=info.has_video,
+            has_audio=info.has_audio,
+            live=info.live,
+            source=source,
+            file=file,
+            file_start_ns=from_ns,
+        )
+        return started, from_ns
+
+    def continue_epoch(self, started: StreamStarted, *, at_ns: int, wall_ns: int) -> StreamStarted:
+        """Open an epoch at `at_ns` of a stream whose wall clock was set."""
+        again = self.store.begin_epoch(
+            started.name,
+            wall_ns=wall_ns,
+            zone=started.zone,
+            origin=started.origin,
+            voice=started.voice,
+            has_video=started.has_video,
+            has_audio=started.has_audio,
+            live=False,  # the clock that jumped must not move stream time
+            source=started.source,
+        )
+        return dataclasses.replace(again, live=started.live, at_ns=at_ns)
+
+    # --- offline -------------------------------------------------------------------------
+
+    def run(self, events: Iterable[Event], cancel: Cancel | None = None) -> Iterator[Event]:
+        """Push events through the stages in a loop; yield everything that follows from each.
+
+        Depth first: what a stage yields is worked off before its next product. Hearing and seeing
+        of a stream come before memory, so memory sees the end of a stream last.
+        """
+        cancel = cancel or Cancel()
+        for event in events:
+            yield from self._visit(event, cancel)
+
+    def _visit(self, event: Event, cancel: Cancel) -> Iterator[Event]:
+        if isinstance(event, StreamStarted) and event.stream not in self._streams:
+            self._streams[event.stream] = dict(self.stages_for(event))
+        perceiving = self._streams.get(getattr(event, "stream", 0), {})
+        for stage in (*perceiving.values(), *self.shared.values()):
+            if type(event) in stage.accepts:
+                for product in stage.push(event, cancel):
+                    yield product
+                    yield from self._visit(product, cancel)
+
+
+def _origin(
+    info: SourceInfo, now_ns: int, started_at_ns: int | None
+) -> tuple[Literal["live", "creation", "watching", "given"], int]:
+    """Return what a source's wall time rests on, and the UTC of its first instant."""
+    if info.live:
+        return "live", now_ns
+    if started_at_ns is not None:
+        return "given", started_at_ns
+    if info.created_wall_ns is not None:
+        return "creation", info.created_wall_ns
+    return "watching", now_ns
