@@ -15,7 +15,7 @@ VENV = ROOT / ".venv"
 
 def python(extras: str = "") -> str:
     """Return the environment's Python, installing the project (with `extras`) where needed."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever Python the user has
         sys.exit(f"OmniLive needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         sys.exit("This Python has no venv module; on Debian: apt install python3-venv python3-pip.")

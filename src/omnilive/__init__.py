@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from omnilive._version import __version__
 
 if TYPE_CHECKING:
-    from omnilive.api import Answer, OpenedMemory, Summary, Watch, open, watch  # noqa: A004
+    from omnilive.api import Answer, OpenedMemory, Summary, Watch, open, watch
 
 __all__ = ["Answer", "OpenedMemory", "Summary", "Watch", "__version__", "open", "watch"]
 

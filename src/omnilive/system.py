@@ -16,7 +16,7 @@ import platformdirs
 
 from omnilive.cancel import Cancel
 from omnilive.errors import ConfigError
-from omnilive.events import NS_PER_S, Event, StreamEnded, StreamStarted, Voice
+from omnilive.events import NS_PER_S, Event, StreamStarted, Voice
 from omnilive.media.contract import ReadOptions, SourceInfo
 from omnilive.media.source import Source
 from omnilive.memory.embedding import WordLlamaEmbedder
@@ -27,11 +27,11 @@ from omnilive.perception.backends import HearingBackends, build_hearing_backends
 from omnilive.perception.captions import CaptionConfig, Captioner
 from omnilive.perception.reading import TextReader
 from omnilive.perception.stage import Hearing, HearingConfig, Seeing, SeeingConfig
+from omnilive.reasoning.answering import AnswerBackend, AnswererConfig
 from omnilive.reasoning.extractive import ExtractiveBackend
 from omnilive.reasoning.gate import Gate, GateConfig
 from omnilive.reasoning.language import LanguageBackend
 from omnilive.reasoning.stage import Answerer
-from omnilive.reasoning.answering import AnswerBackend, AnswererConfig
 from omnilive.remote.chat import ChatClient, ChatConfig
 from omnilive.speech.stage import Speech, SpeechConfig
 from omnilive.speech.synthesizer import EspeakConfig, EspeakSynthesizer

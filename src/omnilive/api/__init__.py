@@ -1,4 +1,4 @@
-"""The Python API: `omnilive.watch(...)` and `omnilive.open(...)`. The command line only calls these."""
+"""The Python API: `omnilive.watch(...)` and `omnilive.open(...)`; the command line calls it."""
 
 from omnilive.api.asking import Answer, OpenedMemory, open_store
 from omnilive.api.watching import Summary, Watch, store_path, watch

@@ -1,9 +1,4 @@
-"""The Python API: `omnilive.watch(...)` and `omnilive.open(...)`. The command line only calls these.
-
-for event in omnilive.watch("talk.mp4", store="memory"):
-    ...
-answer = omnilive.open("memory").ask("what was said about the budget?")
-"""
+"""`omnilive.watch(...)`: sources in, events out, questions at any time."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(name="watch")(watch.watch)
-app.command(name="ask")(ask.ask)
-app.command(name="demo")(demo.demo)
-app.command(name="doctor")(doctor.doctor)
+app.command(name="watch", epilog=watch.EXAMPLES)(watch.watch)
+app.command(name="ask", epilog=ask.EXAMPLES)(ask.ask)
+app.command(name="demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command(name="doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(memory.app, name="memory")
 app.add_typer(settings.app, name="config")
 

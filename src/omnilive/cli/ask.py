@@ -15,6 +15,14 @@ from omnilive.errors import OmniLiveError
 from omnilive.events import AnswerEnded, AnswerText
 from omnilive.serving import wire
 
+EXAMPLES = """
+Examples:
+
+omnilive ask "when did the alarm sound?"
+
+omnilive ask "what happened in the last 10 minutes?" --stream door --json
+"""
+
 
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
@@ -27,14 +35,7 @@ def ask(
     config: options.ConfigFile = None,
     settings: options.Set = None,
 ) -> None:
-    """Answer from everything that is remembered, also while `watch` runs.
-
-    Examples:
-
-      omnilive ask "when did the alarm sound?"
-
-      omnilive ask "what happened in the last 10 minutes?" --stream door --json
-    """
+    """Answer from everything that is remembered, also while `watch` runs."""
     started = time.monotonic()
     chosen = options.configure(config, preset, settings, vlm, vlm_model)
     with api.open_store(store, config=chosen) as memory:

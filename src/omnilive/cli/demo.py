@@ -14,6 +14,14 @@ from rich.text import Text
 from omnilive.cli import options
 from omnilive.serving import wire
 
+EXAMPLES = """
+Examples:
+
+omnilive demo
+
+omnilive demo --seed 3 --seconds 300 --out another-world
+"""
+
 
 def demo(
     out: Annotated[

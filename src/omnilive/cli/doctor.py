@@ -12,6 +12,10 @@ from omnilive import api
 from omnilive.cli import options
 from omnilive.serving import wire
 
+EXAMPLES = """
+Example: omnilive doctor --json | jq 'select(.works | not)'
+"""
+
 
 def doctor(
     store: options.Store = None,

@@ -20,14 +20,14 @@ from omnilive.errors import OmniLiveError, UsageError
 from omnilive.events import AnswerAudio, Voice
 from omnilive.media.playback import DeviceSink, WavSink
 
-_EXAMPLES = """
+EXAMPLES = """
 Examples:
 
-  omnilive watch talk.mp4 --ask "what was said about the budget?"
+omnilive watch talk.mp4 --ask "what was said about the budget?"
 
-  omnilive watch rtsp://user:password@door.local/stream1 --stream door
+omnilive watch rtsp://user:password@door.local/stream1 --stream door
 
-  omnilive watch meeting.wav --json | jq .text
+omnilive watch meeting.wav --json | jq .text
 """
 
 
@@ -117,9 +117,6 @@ def watch(
     finally:
         if sink is not None:
             sink.close()
-
-
-watch.__doc__ = f"{watch.__doc__}\n{_EXAMPLES}"
 
 
 def _run(running: api.Watch, view: View, *, questions: bool) -> None:

@@ -11,7 +11,7 @@ from omnilive import api
 from omnilive.errors import UsageError
 from omnilive.evaluation.report import Shown, to_html
 from omnilive.evaluation.scoring import Scored, score
-from omnilive.events import AnswerEnded, Event, Moment
+from omnilive.events import AnswerEnded, Event
 from omnilive.media.synthetic import World, render
 
 _MARK = ".omnilive-demo"

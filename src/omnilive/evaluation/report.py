@@ -84,7 +84,8 @@ def _answer(scored: Scored) -> str:
         f"</span><h3>{_text(scored.question.text)}</h3>"
         f'<span class="kind">{_text(scored.question.kind)}</span>'
         f"</header><p>{_text(scored.answer.text)}</p>"
-        f'<p class="truth">Truth: {_text(scored.truth)}</p><div class="cites">{cites}</div></article>'
+        f'<p class="truth">Truth: {_text(scored.truth)}</p>'
+        f'<div class="cites">{cites}</div></article>'
     )
 
 

@@ -1,4 +1,4 @@
-"""The order in which events were delivered to each stage, on disk, so that a session can be replayed.
+"""The order in which events were delivered to each stage, on disk, so that it can be replayed.
 
 A journal is a file of length-prefixed MessagePack records `[stage, event type, event]` after a
 header record. It holds what was seen and heard: it is written only when the user asks for it.

@@ -41,7 +41,7 @@ class Mailbox(Generic[T]):
             return self._append(letter, first=first)
 
     def put_newest(self, letter: T, name: str, same: Callable[[T], bool], limit: int) -> bool:
-        """Add `letter`; of those that are the `same`, keep the newest `limit` and count the rest."""
+        """Add `letter`; of what is the `same`, keep the newest `limit` and count the rest."""
         with self._condition:
             queued = [each for each in self._letters if same(each)]
             for old in queued[: max(0, len(queued) - limit + 1)]:
