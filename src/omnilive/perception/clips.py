@@ -119,19 +119,24 @@ class ClipBuilder:
         """Start anew at `at_ns`: nothing can be perceived before it."""
         self._open(max(at_ns, self._start_ns))
 
-    def add(self, frame: VideoFrame, change: Change, descriptor: Descriptor) -> None:
-        """Take a frame into the open clip."""
-        if change.is_moving:
-            # What moved between two frames moved in the time between them; what moved up to the
-            # very first instant of a clip goes on into it.
-            interval_ns = min(max(frame.at_ns - self._last_ns, 0), self._min_ns)
-            began_ns = max(self._last_ns, self._start_ns)
-            ended_ns = frame.at_ns if frame.at_ns > began_ns else frame.at_ns + interval_ns
-            self._moving.append((began_ns, ended_ns))
+    def note_motion(self, at_ns: int, change: Change) -> None:
+        """Note what moved up to the frame at `at_ns`, before a clip may be closed there.
+
+        What moved between two frames moved in the time between them, and that time may lie in
+        an earlier clip than the later frame.
+        """
+        began_ns = max(self._last_ns, self._start_ns)
+        if change.is_moving and at_ns > began_ns:
+            self._moving.append((began_ns, at_ns))
+        self._last_ns = at_ns
+
+    def add(
+        self, frame: VideoFrame, change: Change, descriptor: Descriptor, *, is_cut: bool
+    ) -> None:
+        """Take a frame into the open clip; `is_cut` says that it begins something else."""
         self._num_frames += 1
         self._motion += change.motion
-        self._last_ns = frame.at_ns
-        self._keep(frame, descriptor, is_settled=not change.is_moving)
+        self._keep(frame, descriptor, is_settled=not (change.is_moving or is_cut))
 
     def mark_changed(self) -> None:
         """Note that something new was seen in the open clip."""
@@ -161,15 +166,16 @@ class ClipBuilder:
             descriptor_model=MODEL if self._pictures else "",
             pictures=pictures,
         )
+        beyond = [(max(start, end_ns), stop) for start, stop in self._moving if stop > end_ns]
         self._open(end_ns)
+        self._moving = beyond
         return clip
 
     def _keep(self, frame: VideoFrame, descriptor: Descriptor, *, is_settled: bool) -> None:
         """Keep at most 3 pictures: one that stands still, and those least like the others."""
-        if not self._settled:
+        if not self._pictures or (is_settled and not self._settled and len(self._pictures) == 1):
             # The first frame after a cut may be half of each; the first that stands still is not.
-            if is_settled or not self._pictures:
-                self._pictures[:1] = [(frame, descriptor)]
+            self._pictures = [(frame, descriptor)]
             self._settled = is_settled
             return
         kept = [vector for _, vector in self._pictures]

@@ -6,7 +6,7 @@ It also divides the time of a stream that has no pictures: then clips come from 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from omnilive.perception.grid import to_grid
 from omnilive.perception.reading import TextReader
 from omnilive.perception.reading_schedule import ReadingConfig, ReadingSchedule
 from omnilive.perception.screen_lines import ScreenLines
+
+_OTHER_SCENE = 0.3  # share of the picture that changes in a cut from one scene to another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +109,14 @@ class Seeing:
     def _see(self, frame: VideoFrame, cancel: Cancel) -> Iterator[Event]:
         if frame.at_ns < self._clips.start_ns:
             return  # a timestamp that jumped back: that time is over
-        yield from self._hand_out(self._clips.close_due(frame.at_ns))
         grid = to_grid(frame.pixels)
         change = self._changes.push(grid)
         is_cut = self._cuts.push(change.distance)
+        if is_cut and change.motion > _OTHER_SCENE:
+            # Nothing moved: it is another picture altogether.
+            change = replace(change, motion=0.0, is_moving=False)
+        self._clips.note_motion(frame.at_ns, change)
+        yield from self._hand_out(self._clips.close_due(frame.at_ns))
         if is_cut and self._clips.may_cut(frame.at_ns):
             yield from self._hand_out(self._clips.close_at(frame.at_ns))
         if is_cut:
@@ -118,7 +124,7 @@ class Seeing:
         self._num_frames += 1
         if is_cut or self._num_frames == 1:
             self._clips.mark_changed()
-        self._clips.add(frame, change, describe(grid))
+        self._clips.add(frame, change, describe(grid), is_cut=is_cut)
         self._last = (frame, change)
         yield from self._read(frame, change, cancel, is_cut=is_cut)
 
