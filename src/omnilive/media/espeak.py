@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import ctypes
+import itertools
 import re
 import threading
 from collections.abc import Callable
@@ -250,12 +251,26 @@ def _words(
         place = max(0, bisect.bisect_right(starts, mark[1] - 1) - 1)
         first = spans.get(place, (mark[3], 0))[0]
         spans[place] = (first, following[3])
-    words: list[SpokenWord] = []
+    # Words that were spoken as one have a single mark, as "on the" has.
+    groups: list[tuple[tuple[int, int], list[str]]] = []
     for index, token in enumerate(tokens):
+        written = token.group()
         if index in spans:
-            start, end = spans[index]
-            words.append(SpokenWord(token.group(), start / sample_rate, end / sample_rate))
-        elif words and tokens[index - 1].end() == token.start():
-            # Spoken as one with the character before it.
-            words[-1] = words[-1]._replace(text=words[-1].text + token.group())
-    return tuple(words)
+            groups.append((spans[index], [written]))
+        elif groups and any(letter.isalnum() for letter in written):
+            groups[-1][1].append(written)
+        elif groups:
+            groups[-1][1][-1] += written  # a mark that stands alone, as after a Han character
+    return tuple(word for span, together in groups for word in _share(together, span, sample_rate))
+
+
+def _share(together: list[str], span: tuple[int, int], sample_rate: int) -> list[SpokenWord]:
+    """Divide the span of words that were spoken as one, by their letters."""
+    letters = sum(map(len, together))
+    edges = [0, *itertools.accumulate(map(len, together))]
+    length = span[1] - span[0]
+    times = [(span[0] + length * edge / letters) / sample_rate for edge in edges]
+    return [
+        SpokenWord(word, start_s, end_s)
+        for word, start_s, end_s in zip(together, times, times[1:], strict=False)
+    ]

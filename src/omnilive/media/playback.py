@@ -50,13 +50,12 @@ class WavSink:
         self._path = Path(path)
         self._sample_rate = sample_rate
         try:
-            self._file: wave.Wave_write | None = wave.open(  # noqa: SIM115 - closed by `close`
-                str(self._path), "wb"
-            )
+            self._handle = self._path.open("wb")
         except OSError as problem:
             raise MediaError(
                 f"Cannot write {self._path}: {problem.strerror or 'the system refused'}."
             ) from problem
+        self._file: wave.Wave_write | None = wave.open(self._handle, "wb")  # noqa: SIM115
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(sample_rate)
@@ -84,8 +83,15 @@ class WavSink:
     def close(self) -> None:
         """Finish the file."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            try:
+                self._file.close()
+                self._handle.close()
+            except OSError as problem:
+                raise MediaError(
+                    f"Cannot write {self._path}: {problem.strerror or 'the system refused'}."
+                ) from problem
+            finally:
+                self._file = None
 
 
 class PlayQueue:
