@@ -9,7 +9,20 @@ from omnilive.errors import BackendError
 from omnilive.events import AnswerEnded, AnswerStarted, AnswerText, Question, Retrieval, Tick, UpTo
 from omnilive.reasoning import Piece
 from omnilive.reasoning.conversation import Conversation, Turn
-from reasoning_support import KEYS, LUNCH, answerer, ask, cited, ended, push, retrieval
+from reasoning_support import (
+    BUDGET,
+    KEYS,
+    LUNCH,
+    TRAIN,
+    WATCHED,
+    WORLD,
+    answerer,
+    ask,
+    cited,
+    ended,
+    push,
+    retrieval,
+)
 
 
 class Script:
@@ -141,4 +154,42 @@ def test_conversation_is_bounded():
 def test_only_leaning_questions_are_rephrased(text):
     conversation = Conversation(3)
     conversation.add(Turn(question="a", answer="b", citations=(KEYS,)))
-    assert conversation.rephrased(text) == ""
+    assert conversation.rephrased(retrieval(text)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "expected"),
+    [
+        ("Summarize the talk", "what happened?", {one.id for one in WORLD}),
+        ("what was the last thing said?", "what was said?", {TRAIN[-1].id}),
+        ("what was the first thing on the screen?", "what was on the screen?", {BUDGET.id}),
+    ],
+)
+def test_what_asks_for_everything_asks_memory_once_more(text, asked, expected):
+    stage = answerer(max_digest=20)
+    (follow_up,) = push(stage, retrieval(text))
+    assert isinstance(follow_up, Question)
+    assert (follow_up.text, follow_up.follows) == (asked, text)
+    second = retrieval(asked, follows=text, within=WORLD, within_total=len(WORLD))
+    last = ended(push(stage, second))
+    assert (last.question, set(cited(last))) == (text, expected)
+
+
+def test_after_that_tells_what_came_next_by_the_clock():
+    stage = answerer()
+    push(stage, retrieval("where did Anna put the keys?", hits=(KEYS,)))
+    second = retrieval(
+        "what happened after 12:30:20?",
+        follows="And after that?",
+        time_words="after 12:30:20",
+        spans=WATCHED,
+        within=WORLD,
+        within_total=len(WORLD),
+    )
+    last = ended(push(stage, second))
+    assert cited(last) == [one.id for one in WORLD[1:4]]
+
+
+def test_nothing_is_asked_twice_when_something_was_found():
+    assert isinstance(push(answerer(), retrieval("what happened?", within=WORLD))[-1], AnswerEnded)
+    assert isinstance(push(answerer(), retrieval("what happened?", watched=()))[-1], AnswerEnded)

@@ -79,6 +79,43 @@ def test_yes_with_the_quote_or_no():
     assert not no.known
 
 
+def test_yes_only_to_what_was_perceived():
+    dry = moment("u1-9", "speech", 9, 10, "It is not raining today.")
+    answer = ask("is it raining?", hits=(dry,))
+    assert cited(answer) == ["u1-9"]
+    assert "yes" not in answer.text.lower()
+    coffee = moment("u1-11", "speech", 11, 12, "Is there any coffee left?")
+    assert not ask("is there any coffee left?", hits=(coffee,)).known
+    assert ask("did anyone ask about coffee?", hits=(coffee,)).text.startswith("Yes: ")
+
+
+def test_a_changed_picture_is_not_a_description():
+    changed = moment("c1-0", "picture", 0, 10, "the picture changed")
+    text = ask("what happened?", within=(changed, KEYS), within_total=2).text
+    assert "vision model" not in text
+    assert "The picture changed (1): at 12:30:00 (0:00)." in text
+    assert not ask("what colour is the picture?", hits=(changed,)).known
+
+
+def test_what_do_you_see_says_what_the_senses_have():
+    answer = ask("what do you see right now?", latest=WORLD, needs="present")
+    assert answer.known
+    assert "t1-50000" in cited(answer)
+    assert "--vlm URL" in answer.text
+
+
+def test_after_takes_the_very_next_words():
+    near = moment("u1-65000", "speech", 65, 66, "See you soon.")
+    far = moment("u1-99000", "speech", 99, 100, "You are absolutely right.")
+    answer = ask(
+        "what was said right after somebody mentioned lunch?",
+        relation="after",
+        anchor=LUNCH,
+        around=(near, far),
+    )
+    assert cited(answer) == ["u1-65000", LUNCH.id]
+
+
 def test_said_is_not_shown():
     answer = ask("did anyone mention the budget?", hits=(BUDGET,), matched=(BUDGET,), matches=1)
     assert answer.text.startswith("I did not hear that said, but ")
@@ -170,7 +207,7 @@ def test_a_digest_is_grouped_and_bounded():
     assert answer.text.startswith("Between 12:30:00 and 12:33:00: ")
     assert [part in answer.text for part in ("Said (170)", "On the screen (1)", "Sounds (1)")]
     assert "selection of 400 moments" in answer.text
-    assert len(answer.citations) == 8
+    assert len(answer.citations) == 9
     assert len(answer.text) < 1500
 
 

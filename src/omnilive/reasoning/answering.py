@@ -34,7 +34,7 @@ class AnswererConfig:
     sure_score: float = 0.95
     max_quotes: int = 3
     max_times: int = 8
-    max_digest: int = 5
+    max_digest: int = 6
     max_moments: int = 40
     max_pictures: int = 5
     max_dialogue_chars: int = 4000

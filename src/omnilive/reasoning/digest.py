@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from omnilive.events import Kind, Moment
 from omnilive.reasoning.answering import Piece
 from omnilive.reasoning.telling import Telling, not_found
-from omnilive.reasoning.wording import sentence
-
-_ORDER: tuple[Kind, ...] = ("speech", "screen", "sound", "motion", "picture")
+from omnilive.reasoning.wording import is_caption, sentence
+from omnilive.reasoning.words import richness
 
 
 def tell_digest(telling: Telling) -> Iterator[Piece]:
@@ -29,7 +28,6 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
             yield from not_found(telling)
             return
         moments = select.usable(about)
-    moments = [moment for moment in moments if moment.text.strip() or moment.kind != "picture"]
     span = telling.wording.spans(retrieval.spans or retrieval.watched)
     if not moments:
         text = frames.digest_quiet.format(span=span) if span else frames.now_nothing
@@ -37,13 +35,10 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
         return
     yield Piece(text=sentence(frames.digest.format(span=span)) if span else frames.digest_all)
     shown = 0
-    for kind in _ORDER:
-        group = [moment for moment in moments if moment.kind == kind]
-        if not group:
-            continue
+    for heading, group in _groups(telling, moments):
         chosen = spread(group, telling.max_digest)
         items = frames.sep.join(telling.wording.brief(moment) for moment in chosen)
-        text = _heading(telling, kind).format(count=len(group), items=items)
+        text = heading.format(count=len(group), items=items)
         yield Piece(text=("" if shown == 0 else " ") + text, citations=tuple(chosen))
         shown += len(chosen)
     total = max(len(moments), 0 if kinds or select.terms else retrieval.within_total)
@@ -52,20 +47,24 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
 
 
 def spread(moments: Sequence[Moment], count: int) -> list[Moment]:
-    """Return at most `count` of `moments`, evenly spread, with the first and the last."""
+    """Return at most `count` of `moments`: of each equal share of them the one that says most."""
     if len(moments) <= count:
         return list(moments)
-    if count == 1:
-        return [moments[0]]
-    return [moments[round(i * (len(moments) - 1) / (count - 1))] for i in range(count)]
+    bounds = [round(i * len(moments) / count) for i in range(count + 1)]
+    shares = (moments[start:end] for start, end in zip(bounds, bounds[1:], strict=False))
+    return [max(share, key=lambda moment: richness(moment.text)) for share in shares]
 
 
-def _heading(telling: Telling, kind: Kind) -> str:
+def _groups(telling: Telling, moments: Sequence[Moment]) -> Iterator[tuple[str, list[Moment]]]:
     frames = telling.phrases
-    return {
-        "speech": frames.digest_speech,
-        "screen": frames.digest_screen,
-        "sound": frames.digest_sound,
-        "motion": frames.digest_motion,
-        "picture": frames.digest_picture,
-    }[kind]
+    kinds: tuple[tuple[str, Kind], ...] = (
+        (frames.digest_speech, "speech"),
+        (frames.digest_screen, "screen"),
+        (frames.digest_sound, "sound"),
+        (frames.digest_motion, "motion"),
+    )
+    groups = [(head, [one for one in moments if one.kind == kind]) for head, kind in kinds]
+    pictures = [one for one in moments if one.kind == "picture"]
+    groups.append((frames.digest_picture, [one for one in pictures if is_caption(one)]))
+    groups.append((frames.digest_changes, [one for one in pictures if not is_caption(one)]))
+    yield from ((head, group) for head, group in groups if group)

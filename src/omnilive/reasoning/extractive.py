@@ -6,6 +6,7 @@ retrieved moments. Where the senses cannot know, it says so and what would give 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from omnilive.cancel import Cancel
@@ -17,7 +18,8 @@ from omnilive.reasoning.inquiry import Asked, understand
 from omnilive.reasoning.selection import Selector
 from omnilive.reasoning.sight import tell_sight
 from omnilive.reasoning.telling import Telling, listed, not_found, one_by_one
-from omnilive.reasoning.wording import Wording
+from omnilive.reasoning.wording import Wording, is_caption
+from omnilive.reasoning.words import is_chinese
 
 
 class ExtractiveBackend:
@@ -31,11 +33,15 @@ class ExtractiveBackend:
     ) -> Iterator[Piece]:
         """Yield the answer, a clause a piece."""
         cancel.check()
-        inquiry = understand(retrieval.question.text, retrieval.time_words)
+        question = retrieval.question
+        inquiry = understand(question.text, retrieval.time_words)
+        if question.follows and not understand(question.follows).follow_up:
+            # Memory was asked for everything because the words alone named nothing.
+            inquiry = understand(question.follows)
         telling = Telling(
             retrieval=retrieval,
             inquiry=inquiry,
-            wording=Wording(retrieval, chinese=inquiry.chinese),
+            wording=Wording(retrieval, chinese=is_chinese(question.follows or question.text)),
             select=Selector(
                 retrieval=retrieval,
                 inquiry=inquiry,
@@ -52,12 +58,17 @@ class ExtractiveBackend:
         """Nothing is held."""
 
 
+_SEE = re.compile(r"\bsee\b|看", re.IGNORECASE)
+
+
 def _route(telling: Telling, dialogue: tuple[Turn, ...]) -> Iterator[Piece]:
     retrieval, inquiry = telling.retrieval, telling.inquiry
     if inquiry.follow_up == "when" and not inquiry.terms:
         return _tell_again(telling, dialogue)
     if retrieval.time_problem:
         return not_found(telling)
+    if retrieval.question.follows and retrieval.spans and not retrieval.relation:
+        return _tell_next(telling, dialogue)
     if retrieval.relation:
         return _tell_around(telling)
     return _TELLERS[inquiry.asked](telling)
@@ -69,7 +80,7 @@ def _tell_open(telling: Telling) -> Iterator[Piece]:
     if not select.terms:
         yield from _tell_within(telling)
         return
-    lead = telling.phrases.yes if inquiry.polar else ""
+    lead = telling.yes
     answers = select.answers(inquiry.senses)
     if not answers:
         answers, lead = select.answers(()), telling.elsewhere
@@ -99,7 +110,7 @@ def _tell_within(telling: Telling) -> Iterator[Piece]:
         yield from tell_digest(telling)
         return
     shown = inside[: telling.max_times]
-    yield from listed(telling, shown, lead=telling.phrases.yes if inquiry.polar else "")
+    yield from listed(telling, shown, lead=telling.yes)
     total = retrieval.within_total if not inquiry.senses else len(inside)
     if total > len(shown):
         yield Piece(text=" " + telling.phrases.digest_more.format(count=total))
@@ -154,7 +165,7 @@ def _tell_sense(telling: Telling) -> Iterator[Piece]:
     yield from listed(
         telling,
         chosen[: telling.max_times],
-        lead=telling.phrases.yes if inquiry.polar and not telling.select.terms else "",
+        lead=telling.yes if not telling.select.terms else "",
     )
     yield from telling.sense_caveat()
 
@@ -197,6 +208,8 @@ def _tell_now(telling: Telling) -> Iterator[Piece]:
         yield Piece(text=frames.now_nothing, known=False)
         return
     yield from listed(telling, chosen, lead=frames.now)
+    if _SEE.search(telling.retrieval.question.text) and not any(map(is_caption, chosen)):
+        yield Piece(text=f" {frames.no_eyes_look} {frames.eyes_help}")
 
 
 def _tell_around(telling: Telling) -> Iterator[Piece]:
@@ -226,6 +239,20 @@ def _tell_around(telling: Telling) -> Iterator[Piece]:
     yield Piece(text=lead, citations=())
     yield from one_by_one(telling, near, capital=False)
     yield Piece(text="", citations=(anchor,))
+
+
+def _tell_next(telling: Telling, dialogue: Sequence[Turn]) -> Iterator[Piece]:
+    """Tell what came next to the moments of the last answer, before or after them."""
+    told = {moment.id for turn in dialogue[-1:] for moment in turn.citations}
+    inside = [one for one in telling.select.usable(telling.retrieval.within) if one.id not in told]
+    # A change of the picture that nobody described is hardly what came next.
+    inside = [one for one in inside if one.kind != "picture" or is_caption(one)] or inside
+    if not inside:
+        yield from not_found(telling)
+        return
+    before = understand(telling.retrieval.question.follows).follow_up == "before"
+    count = telling.max_quotes
+    yield from listed(telling, inside[-count:] if before else inside[:count])
 
 
 def _tell_again(telling: Telling, dialogue: Sequence[Turn]) -> Iterator[Piece]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from omnilive.events import Kind
-from omnilive.reasoning.words import is_chinese, terms
+from omnilive.reasoning.words import is_chinese, stem, terms, word_set
 
 Asked: TypeAlias = Literal[
     "said", "shown", "heard", "moved", "when", "count", "lasted", "digest", "now", "sight", "open"
 ]
 Sight: TypeAlias = Literal["", "colour", "number", "look"]
+Pick: TypeAlias = Literal["", "first", "last"]
 FollowUp: TypeAlias = Literal["", "when", "after", "before", "more"]
 
 
@@ -39,7 +40,7 @@ class Inquiry:
     senses: tuple[Kind, ...] = ()
     sight: Sight = ""
     polar: bool = False
-    pick: Literal["", "first", "last"] = ""
+    pick: Pick = ""
     terms: tuple[str, ...] = ()
     follow_up: FollowUp = ""
     chinese: bool = False
@@ -68,9 +69,10 @@ _LOOK = _any(
     r"(?! (text|words?|sign|screen|slide|title))"
     r"|\bwhat (kind|sort|type|breed|brand|make) of\b|\bwhat shape\b"
     r"|\bdescribe the (scene|room|picture|person|man|woman|car|video|image)\b"
+    r"|\b(does|do|did) (he|she|it|they|(the |that |this )?\w+) look\b(?! (at|for|into))"
     r"|\bwhat does .* look\b|\b(is|are|was|were) there (a|an|any)"
     r" (dog|cat|car|person|man|woman|child|animal|bird|tree|people|bike|bicycle|truck)s?\b"
-    r"|\bwhat (did|do|can) you see\b|长什么样|穿着|穿什么|拿着|谁在(画面|那|里)|在做什么|看起来"
+    r"|长什么样|穿着|穿什么|拿着|谁在(画面|那|里)|在做什么|看起来"
 )
 _SCREEN = _any(
     r"\b(screens?|slides?|signs?|title|subtitles?|captions?|text|written|writing|displayed|printed"
@@ -105,6 +107,7 @@ _DIGEST = _any(
     r"|what did you (see|notice|observe|hear and see)|everything that happened)\b"
     r"|发生了(什么|哪些)|总结|概括|错过了"
 )
+_SEE_NOW = _any(r"\bwhat (do|can) you (see|hear)\b|你看到什么")
 _NOW = _any(
     r"\b(right now|now|currently|at the moment|at present|happening|going on)\b"
     r"|现在|目前|此刻|正在"
@@ -156,16 +159,39 @@ def understand(text: str, time_words: str = "") -> Inquiry:
     about = _without(text, time_words)
     kinds = _senses(about)
     sight = _sight(about, kinds)
+    asked = _asked(about, text, kinds, sight)
+    pick = _pick(about)
     return Inquiry(
-        asked=_asked(about, text, kinds, sight),
+        asked=asked,
         senses=kinds,
         sight=sight,
         polar=_POLAR.search(about) is not None,
-        pick="first" if _FIRST.search(about) else "last" if _LAST.search(about) else "",
-        terms=terms(_NOW.sub(" ", about)),
+        pick=pick,
+        terms=_terms(about, asked, pick),
         follow_up=next((name for name, pattern in _FOLLOW_UPS if pattern.search(text)), ""),
         chinese=is_chinese(text),
     )
+
+
+def _pick(text: str) -> Pick:
+    if _FIRST.search(text):
+        return "first"
+    return "last" if _LAST.search(text) else ""
+
+
+def _terms(text: str, asked: Asked, pick: Pick) -> tuple[str, ...]:
+    found = terms(_NOW.sub(" ", text))
+    if pick:
+        found = tuple(term for term in found if term not in _PICK_WORDS)
+    if asked == "digest":
+        found = tuple(term for term in found if term not in _WHOLE_WORDS)
+    return found
+
+
+_PICK_WORDS = frozenset(map(stem, word_set("first last latest most recent start")))
+_WHOLE_WORDS = frozenset(
+    map(stem, word_set("talk meeting lecture presentation film clip session event day morning"))
+)
 
 
 def _without(text: str, time_words: str) -> str:
@@ -175,6 +201,7 @@ def _without(text: str, time_words: str) -> str:
 
 
 def _senses(text: str) -> tuple[Kind, ...]:
+    text = _TOLD_US.sub(" ", text)
     kinds: list[Kind] = []
     if _SCREEN.search(text):
         kinds.append("screen")
@@ -187,6 +214,9 @@ def _senses(text: str) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
+_TOLD_US = _any(
+    r"\b(the|this|that) talk\b|\b((can|could|would) you )?(please )?tell (me|us)\b|告诉我"
+)
 _SCREEN_SAYS = _any(
     r"\b(screen|slide|sign|title|text|poster|board|label)s? (say|says|said)\b"
     r"|\b(does|did|do) the (\w+ )?(screen|slide|sign|title|text|poster|board|label)s? say\b"
@@ -212,7 +242,7 @@ def _asked(about: str, text: str, kinds: tuple[Kind, ...], sight: Sight) -> Aske
         return "lasted"
     if _WHEN.search(about) and (kinds or _WHEN_PERCEIVED.search(about)):
         return "when"
-    if _NOW.search(text) and not sight:
+    if (_NOW.search(text) or _SEE_NOW.search(text)) and not sight:
         return "now"
     if sight:
         return "sight"
@@ -227,3 +257,25 @@ def _asked(about: str, text: str, kinds: tuple[Kind, ...], sight: Sight) -> Aske
     if "speech" in kinds:
         return "said"
     return "open"
+
+
+def _stems(words: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in word_set(words))
+
+
+# Words that name a sense, not a content: "when did something move" is about any motion.
+_SENSE_WORDS: dict[Kind, frozenset[str]] = {
+    "screen": _stems(
+        "text screen slide sign poster board label display title caption subtitle shown printed"
+        " 屏幕 文字"
+    ),
+    "sound": _stems("sound noise noisy loud silence silent quiet 声音 响声 安静"),
+    "motion": _stems("move motion movement stir activity 动 移动"),
+    "speech": _stems("discuss explain announce speech conversation"),
+    "picture": frozenset(),
+}
+
+
+def sense_words(kinds: tuple[Kind, ...]) -> frozenset[str]:
+    """Return the words that only name one of these senses, stemmed."""
+    return frozenset[str]().union(*(_SENSE_WORDS[kind] for kind in kinds))

@@ -61,6 +61,7 @@ class Phrases:
     digest_sound: str
     digest_motion: str
     digest_picture: str
+    digest_changes: str
     digest_more: str
     digest_quiet: str
     now: str
@@ -95,7 +96,7 @@ ENGLISH = Phrases(
     silence="{when} there was silence for {length}",
     motion="{when} something moved for {length}",
     picture="{when} a vision model described the picture as: {text}",
-    picture_bare="{when} there is a picture",
+    picture_bare="{when} the picture changed",
     yes="Yes: ",
     no="No. ",
     not_found="I have not seen or heard that.",
@@ -126,6 +127,7 @@ ENGLISH = Phrases(
     digest_sound="Sounds ({count}): {items}.",
     digest_motion="Movement ({count}): {items}.",
     digest_picture="In the picture, as a vision model described it ({count}): {items}.",
+    digest_changes="The picture changed ({count}): {items}.",
     digest_more="That is a selection of {count} moments.",
     digest_quiet="Nothing was said, shown or heard {span}, and nothing moved.",
     now="The newest I have: ",
@@ -137,7 +139,7 @@ ENGLISH = Phrases(
     no_eyes_look="I cannot tell what is in the picture: I hear, read text and notice movement, but "
     "have no eyes for people and objects.",
     eyes_help="A vision-language server would give me eyes (--vlm URL --vlm-model NAME).",
-    may_show="These moments may show it: {items}.",
+    may_show="These moments may show it: ",
     but_words="But there are words about it: ",
     no_sound_names="I notice loud sounds and silence, but cannot tell what made them.",
     no_motion_names="I notice that something moves, but not what it is.",
@@ -164,7 +166,7 @@ CHINESE = Phrases(
     silence="{when}安静了 {length}",
     motion="{when}有东西在动，持续 {length}",
     picture="{when}视觉模型对画面的描述是：{text}",
-    picture_bare="{when}有一幅画面",
+    picture_bare="{when}画面有变化",
     yes="是的：",
     no="没有。",
     not_found="我没有看到或听到过。",
@@ -195,6 +197,7 @@ CHINESE = Phrases(
     digest_sound="声音（{count}）：{items}。",
     digest_motion="动静（{count}）：{items}。",
     digest_picture="视觉模型对画面的描述（{count}）：{items}。",
+    digest_changes="画面变化（{count}）：{items}。",
     digest_more="以上选自 {count} 个时刻。",
     digest_quiet="{span}没有人说话，没有新的文字和声音，也没有东西在动。",
     now="最新的内容：",
@@ -203,7 +206,7 @@ CHINESE = Phrases(
     no_eyes_number="我无法数出画面里有多少：我能听、能读文字、能发现移动，但看不懂物体。",
     no_eyes_look="我无法判断画面里有什么：我能听、能读文字、能发现移动，但看不懂人和物体。",
     eyes_help="接上视觉语言模型服务器就能看（--vlm URL --vlm-model NAME）。",
-    may_show="这些时刻也许能看到：{items}。",
+    may_show="这些时刻也许能看到：",
     but_words="不过有相关的话或文字：",
     no_sound_names="我能发现响声和安静，但不知道声音来自什么。",
     no_motion_names="我能发现有东西在动，但不知道是什么。",

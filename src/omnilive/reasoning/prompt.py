@@ -41,7 +41,8 @@ def messages(
     parts += _pictures(retrieval, given, config.max_pictures)
     if retrieval.time_problem:
         parts.append(f"Note: {_escaped(retrieval.time_problem)}")
-    parts.append(f"Question: {retrieval.question.text}")
+    question = retrieval.question
+    parts.append(f"Question: {question.follows or question.text}")
     return (
         Message(role="system", parts=(_RULES,)),
         *_dialogue(dialogue, config.max_dialogue_chars),

@@ -11,25 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from omnilive.events import Kind, Moment, Retrieval
-from omnilive.reasoning.inquiry import Inquiry
-from omnilive.reasoning.words import coverage, stem, word_set
-
-
-def _stems(words: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in word_set(words))
-
-
-# Words that name a sense, not a content: "when did something move" is about any motion.
-_SENSE_WORDS: dict[Kind, frozenset[str]] = {
-    "screen": _stems(
-        "text screen slide sign poster board label display title caption subtitle shown printed"
-        " 屏幕 文字"
-    ),
-    "sound": _stems("sound noise noisy loud silence silent quiet 声音 响声 安静"),
-    "motion": _stems("move motion movement stir activity 动 移动"),
-    "speech": _stems("discuss explain announce speech conversation"),
-    "picture": frozenset(),
-}
+from omnilive.reasoning.inquiry import Inquiry, sense_words
+from omnilive.reasoning.words import coverage
 
 
 class Found(NamedTuple):
@@ -56,7 +39,7 @@ class Selector:
     @property
     def terms(self) -> tuple[str, ...]:
         """What the question is about, without the words that only name a sense."""
-        sense = frozenset[str]().union(*(_SENSE_WORDS[kind] for kind in self.inquiry.senses))
+        sense = sense_words(self.inquiry.senses)
         return tuple(term for term in self.inquiry.terms if term not in sense)
 
     def usable(self, moments: Iterable[Moment], *, in_spans: bool = True) -> list[Moment]:
@@ -107,7 +90,10 @@ class Selector:
 
     def answers(self, kinds: tuple[Kind, ...], terms: tuple[str, ...] | None = None) -> list[Found]:
         """Return those of `ranked` that hold enough of the question to answer it, best first."""
-        return [one for one in self.ranked(kinds, terms) if self._enough(one)]
+        found = [one for one in self.ranked(kinds, terms) if self._enough(one)]
+        if "speech" in self.inquiry.senses:
+            return found
+        return [one for one in found if not _asks(one.moment)]
 
     def best(self, found: list[Found], count: int) -> list[Moment]:
         """Return the best of `found` and those about as good, at most `count`, in order of time."""
@@ -121,3 +107,7 @@ class Selector:
         return one.coverage >= self.min_coverage or (
             one.coverage > 0 and one.moment.score >= self.sure_score
         )
+
+
+def _asks(moment: Moment) -> bool:
+    return moment.kind == "speech" and moment.text.rstrip().endswith(("?", "\uff1f"))

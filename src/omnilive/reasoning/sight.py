@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from omnilive.events import Moment
 from omnilive.reasoning.answering import Piece
 from omnilive.reasoning.telling import Telling, listed
+from omnilive.reasoning.wording import is_caption
 from omnilive.reasoning.words import coverage, stem, tokens, word_set
 
 _COLOURS = word_set(
@@ -41,19 +42,16 @@ def tell_sight(telling: Telling) -> Iterator[Piece]:
     )
     told = _in_words(telling)
     if told:
-        captions = [moment for moment in told if moment.kind == "picture"]
+        captions = [moment for moment in told if is_caption(moment)]
         if captions:
             yield from listed(telling, captions[: telling.max_quotes])
             return
-        yield Piece(text=f"{why} {frames.but_words}")
-        yield from listed(telling, told[: telling.max_quotes])
+        yield from listed(telling, told[: telling.max_quotes], lead=f"{why} {frames.but_words}")
         return
     yield Piece(text=f"{why} {frames.eyes_help}", known=False)
     offered = _may_show(telling)
     if offered:
-        items = frames.sep.join(map(telling.wording.told, offered))
-        text = " " + frames.may_show.format(items=items)
-        yield Piece(text=text, citations=tuple(offered), known=False)
+        yield from listed(telling, offered, lead=" " + frames.may_show, known=False)
 
 
 def _in_words(telling: Telling) -> list[Moment]:
@@ -72,9 +70,7 @@ def _in_words(telling: Telling) -> list[Moment]:
         elif sight == "number":
             fits = bool(words & _NUMBERS) or any(word.isdigit() for word in words)
         else:
-            fits = moment.kind == "picture" or (
-                len(subject) > 1 and coverage(subject, moment.text) == 1
-            )
+            fits = is_caption(moment) or (len(subject) > 1 and coverage(subject, moment.text) == 1)
         if fits:
             fitting.append(moment)
     return fitting

@@ -42,7 +42,7 @@ class Answerer:
             return
         question = event.question
         if not question.follows and not cancel.is_set:
-            spelled_out = self._conversation.rephrased(question.text)
+            spelled_out = self._conversation.rephrased(event)
             if spelled_out:
                 yield _follow_up(question, spelled_out)
                 return

@@ -11,10 +11,13 @@ from omnilive.reasoning.inquiry import Inquiry
 from omnilive.reasoning.phrases import Phrases
 from omnilive.reasoning.selection import Selector
 from omnilive.reasoning.wording import Wording, sentence
-from omnilive.reasoning.words import coverage, tokens
+from omnilive.reasoning.words import coverage, stem, tokens, word_set
 
 # A quotation that ends its own sentence ends ours too.
 _ENDED = (*(f"{mark}{quote}" for mark in ".!?\u3002\uff01\uff1f" for quote in '"\u201d'), "...")
+_RELATION_WORDS = frozenset(
+    map(stem, word_set("right after before just immediately shortly directly soon following next"))
+)
 _SILENCE = frozenset(["silence", "silent", "quiet"])
 
 
@@ -34,6 +37,24 @@ class Telling:
     def phrases(self) -> Phrases:
         """The frames of the question's language."""
         return self.wording.phrases
+
+    @property
+    def yes(self) -> str:
+        """What to say first when something was found.
+
+        Only whether something was perceived can be answered with yes: "Is it raining?" may well
+        have found somebody who says that it is not.
+        """
+        return self.phrases.yes if self._about_perceiving else ""
+
+    @property
+    def no(self) -> str:
+        """What to say first when nothing was found."""
+        return self.phrases.no if self._about_perceiving else ""
+
+    @property
+    def _about_perceiving(self) -> bool:
+        return self.inquiry.polar and bool(self.inquiry.senses)
 
     @property
     def elsewhere(self) -> str:
@@ -77,7 +98,11 @@ class Telling:
 
     def terms_beside(self, anchor: Moment) -> tuple[str, ...]:
         """Return the question's terms that the anchor does not account for."""
-        return tuple(term for term in self.select.terms if not coverage((term,), anchor.text))
+        return tuple(
+            term
+            for term in self.select.terms
+            if term not in _RELATION_WORDS and not coverage((term,), anchor.text)
+        )
 
     def watched(self) -> Iterator[Piece]:
         """Say what time memory covers."""
@@ -114,7 +139,7 @@ def one_by_one(
 def not_found(telling: Telling) -> Iterator[Piece]:
     """Say that nothing of the kind was perceived, what was watched, and what comes nearest."""
     frames, retrieval = telling.phrases, telling.retrieval
-    lead = frames.no if telling.inquiry.polar else ""
+    lead = telling.no
     if retrieval.time_problem:
         yield Piece(text=retrieval.time_problem, known=False)
     elif retrieval.spans:

@@ -13,6 +13,7 @@ from omnilive.reasoning.phrases import CHINESE, ENGLISH, Phrases
 
 _LONGEST_POSITION_S = 24 * 3600
 _LONGEST_QUOTE = 400
+_CHANGED = "the picture changed"  # how memory words a picture that nobody described
 
 
 class Wording:
@@ -63,7 +64,7 @@ class Wording:
             if moment.text == "silence":
                 return frames.silence.format(when=when, length=self.length(moment))
             return frames.sound.format(when=when, text=" ".join(moment.text.split()))
-        if not moment.text.strip():
+        if moment.kind == "picture" and not is_caption(moment):
             return frames.picture_bare.format(when=when)
         frame = {"speech": frames.speech, "screen": frames.screen}.get(moment.kind, frames.picture)
         return frame.format(when=when, text=self.quoted(moment.text))
@@ -76,8 +77,10 @@ class Wording:
         """Return a moment as an item of a list whose heading says what kind it is."""
         when = self.when(moment, brief=True)
         lasting = self.phrases.lasting.format(length=self.length(moment))
-        if moment.kind == "motion" or not moment.text.strip():
+        if moment.kind == "motion":
             return when + lasting
+        if moment.kind == "picture" and not is_caption(moment):
+            return when
         if moment.kind == "sound":
             return f"{moment.text} {when}" + (lasting if moment.text == "silence" else "")
         return f"{self.quoted(moment.text)} {when}"
@@ -107,6 +110,11 @@ class Wording:
         if end_day not in (start_day, self._today):
             end = f"{end_day} {end}"
         return frame.format(start=start, end=end)
+
+
+def is_caption(moment: Moment) -> bool:
+    """Return whether a moment is a vision model's description of a picture."""
+    return moment.kind == "picture" and moment.text.strip() not in ("", _CHANGED)
 
 
 def position(seconds: int) -> str:

@@ -40,7 +40,8 @@ _FRAME = word_set(
     where's when's how's there's i'm you're we're they're he's she's i've you've we've
     they've i'd you'd don't doesn't didn't isn't aren't wasn't weren't haven't hasn't
     can't couldn't won't wouldn't let's video recording stream picture pictures give find
-    list remind describe explain omni
+    list remind describe explain omni summarize summarise summary recap digest overview
+    everything whole far
     """
 )
 # Words of little weight: they name an action that may be told with another word.
@@ -48,7 +49,8 @@ _LIGHT = word_set(
     """
     put keep get go come make take use need want bring leave left like think know meet
     start begin end stop find give work call set turn move good new first last next before
-    after today tomorrow yesterday day week minute hour second morning evening night
+    after today tomorrow yesterday day week minute hour second morning evening night wrong
+    matter problem place according kind sort type reason news exist right ask answer reply
     """
 )
 _CHINESE_FRAME = re.compile(
@@ -93,6 +95,11 @@ def terms(text: str) -> tuple[str, ...]:
         text = _CHINESE_FRAME.sub(" ", text)
     words = (word for word in _split(text) if word not in _FRAME)
     return tuple(dict.fromkeys(stem(word) for word in words))
+
+
+def richness(text: str) -> int:
+    """Return how many different words of content `text` holds."""
+    return sum(0 if term in _LIGHT_STEMS else 1 for term in terms(text))
 
 
 def stems(text: str) -> frozenset[str]:
