@@ -90,10 +90,13 @@ def commit_clip(
     vectors = _embed(embedder, clip.moments)
     with database.transaction():
         grown = _grow_quiet(database, clip, quiet_ns) if is_quiet else None
-        node = _insert_node(database, clip, is_quiet, limits) if grown is None else grown
+        node = _insert_node(database, clip, is_quiet) if grown is None else grown
         if written is not None:
             recordings.insert(node, clip.stream, written)
         rows = _insert_moments(database, node, clip.stream, clip.moments, vectors, embedder)
+        if grown is None:
+            # Last, because the block may close here and is made from all that the clip holds.
+            blocks.join(database, node, limits)
     start_ns = clip.start_ns
     if grown is not None:
         start_ns = database.value("SELECT start_ns FROM node WHERE id = ?", (node,))
@@ -159,7 +162,7 @@ def model_id(database: Database, name: str, dimension: int) -> int:
     return database.insert("INSERT INTO model(name, dimension) VALUES(?, ?)", (name, dimension))
 
 
-def _insert_node(database: Database, clip: NewClip, is_quiet: bool, limits: BlockLimits) -> int:
+def _insert_node(database: Database, clip: NewClip, is_quiet: bool) -> int:
     node = database.insert(
         "INSERT INTO node(level, stream, epoch, start_ns, end_ns, name, quiet, changed, motion, "
         "num_frames) VALUES(0,?,?,?,?,?,?,?,?,?)",
@@ -175,7 +178,6 @@ def _insert_node(database: Database, clip: NewClip, is_quiet: bool, limits: Bloc
         model = model_id(database, clip.descriptor_model, clip.descriptor.size)
         data = pack_vector(clip.descriptor)
         database.run("INSERT INTO node_vector VALUES(?, ?, ?, ?)", (node, model, data, len(data)))
-    blocks.join(database, node, limits)
     return node
 
 

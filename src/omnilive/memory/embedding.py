@@ -68,6 +68,8 @@ class WordLlamaEmbedder:
         """Return unit rows (len(texts), 256)."""
         rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for index, text in enumerate(texts):
+            if not any(character.isalnum() for character in text):
+                continue
             encoded = self._tokenizer.encode(text[:MAX_CHARACTERS], add_special_tokens=False)
             if encoded.ids:
                 rows[index] = np.asarray(self._matrix[encoded.ids], dtype=np.float32).mean(axis=0)

@@ -134,8 +134,9 @@ def matching(
     total = 0
     if all(frequencies(database, terms).values()):
         condition, bindings = view.condition(spans)
+        # CROSS JOIN: the few matches first, then their rows; the planner would go through all rows.
         source = (
-            "moment_terms t JOIN moment m ON m.id = t.rowid "
+            "moment_terms t CROSS JOIN moment m ON m.id = t.rowid "
             f"WHERE t.moment_terms MATCH ? AND {condition}"
         )
         bindings = [quoted(terms, "AND"), *bindings]

@@ -55,6 +55,7 @@ class PendingStream:
     recorder: FragmentWriter = field(default_factory=FragmentWriter)
     committed_ns: int = 0
     anchored_ns: int | None = None
+    ticked_ns: int = 0
     ended_ns: int | None = None
     complete: bool = False
 

@@ -54,7 +54,7 @@ class RecallConfig:
     num_around: int = 12
     num_latest: int = 3
     around_s: float = 120.0
-    text_floor: float = 0.5
+    text_floor: float = 0.55
     dense_false_rate: float = 0.02
     dense_minimum: float = 0.45
 

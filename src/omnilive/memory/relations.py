@@ -12,7 +12,8 @@ from omnilive.memory.wordlists import SOUND_WORDS
 MAX_CHARACTERS = 2_000
 _RELATION = re.compile(
     r"\b(?:(?:right|just|shortly|immediately|directly|soon)\s+)?"
-    r"(?P<relation>before|after|following)\s+(?P<clause>[^,;?!]{3,300})",
+    r"(?P<relation>before|after|following)\s+"
+    r"(?P<clause>[^,;?!]{3,300}?)(?=\s*(?:$|[,;?!.]|\b(?:what|who|when|where|which|how)\b))",
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(r"\s*(?:that|this|it|these|those)\b\s*(?:happened)?\s*$", re.IGNORECASE)

@@ -156,6 +156,21 @@ class Memory:
         senses = ["seeing"] + (["hearing"] if pending.started.has_audio else [])
         return min(pending.watermarks.get(sense, 0) for sense in senses)
 
+    def ready(self, event: Event) -> bool:
+        """Whether a question may be answered yet: what was said before it has been heard.
+
+        What is seen is reported as it is seen, but words come seconds after their sound, so it is
+        hearing that a question waits for (the session bounds how long).
+        """
+        if not isinstance(event, Question):
+            return True
+        bounds = dict(event.up_to)
+        return all(
+            pending.watermarks.get("hearing", 0) >= min(bounds.get(stream, 0), pending.ticked_ns)
+            for stream, pending in self._streams.items()
+            if pending.started.has_audio
+        )
+
     def close(self) -> None:
         """Let go of what is pending; the store belongs to whoever opened it."""
         self._streams.clear()
@@ -204,6 +219,7 @@ class Memory:
             pending.complete = not event.error
 
     def _tick(self, pending: PendingStream, event: Tick) -> None:
+        pending.ticked_ns = event.at_ns
         started = pending.started
         if started.live and (
             pending.anchored_ns is None or event.at_ns - pending.anchored_ns >= ANCHOR_INTERVAL_NS

@@ -57,7 +57,7 @@ DEFAULT_LIMITS = BlockLimits(fan_out=32, gap_ns=600 * NS_PER_S, levels=1)
 
 
 class Store:
-    """An open store. Made by `Store.open`; every handle belongs to one thread at a time."""
+    """An open store. Made by `Store.open`; one thread at a time, except where it is said."""
 
     def __init__(
         self, directory: Path, database: Database, lock: WriterLock | None, *, write: bool
@@ -120,16 +120,6 @@ class Store:
             raise
         return store
 
-    def sibling(self) -> Store:
-        """Return a second handle for another thread of the writing process.
-
-        It shares this handle's right to write and must be closed before it. Recordings and
-        forgetting stay with the first handle.
-        """
-        return Store(
-            self.directory, Database(self.directory, write=self.write), None, write=self.write
-        )
-
     def close(self) -> None:
         """Close the store. Safe to call twice."""
         self.database.close()
@@ -158,22 +148,25 @@ class Store:
         source: str,
         file: SourceFile | None = None,
         file_start_ns: int = 0,
+        at_ns: int | None = None,
     ) -> StreamStarted:
-        """Open an epoch of the stream `name`; see `streams.begin_epoch`."""
-        return streams.begin_epoch(
-            self.database,
-            name,
-            wall_ns=wall_ns,
-            zone=zone,
-            origin=origin,
-            voice=voice,
-            has_video=has_video,
-            has_audio=has_audio,
-            live=live,
-            source=source,
-            file=file,
-            file_start_ns=file_start_ns,
-        )
+        """Open an epoch of the stream `name`; see `streams.begin_epoch`. Any thread may call it."""
+        with self._own_connection() as database:
+            return streams.begin_epoch(
+                database,
+                name,
+                wall_ns=wall_ns,
+                zone=zone,
+                origin=origin,
+                voice=voice,
+                has_video=has_video,
+                has_audio=has_audio,
+                live=live,
+                source=source,
+                file=file,
+                file_start_ns=file_start_ns,
+                at_ns=at_ns,
+            )
 
     def adopt(self, started: StreamStarted) -> None:
         """Take note that an epoch has begun, whoever opened it."""
@@ -197,8 +190,9 @@ class Store:
             streams.end_epoch(self.database, epoch, at_ns, complete=complete)
 
     def resume_point(self, name: str, fingerprint: str) -> ResumePoint:
-        """Return how far a file has been watched into the stream `name`."""
-        return streams.resume_point(self.database, name, fingerprint)
+        """Return how far a file has been watched into a stream. Any thread may call it."""
+        with self._own_connection() as database:
+            return streams.resume_point(database, name, fingerprint)
 
     def timelines(self) -> Mapping[int, Timeline]:
         """Return the streams and their epochs, read again only when something was committed."""
@@ -388,6 +382,15 @@ class Store:
     def outcome(self, number: int) -> str | None:
         """Return how a sent command went: None not yet, "" done, else why it failed."""
         return commands.outcome(self.database, number)
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[Database]:
+        """A connection for this call alone: sources open epochs from threads of their own."""
+        database = Database(self.directory, write=self.write)
+        try:
+            yield database
+        finally:
+            database.close()
 
     def _node_as_moment(self, presenter: Presenter, public_id: str, node: int | None) -> Moment:
         row = self.database.row(

@@ -48,17 +48,22 @@ def begin_epoch(
     source: str,
     file: SourceFile | None = None,
     file_start_ns: int = 0,
+    at_ns: int | None = None,
 ) -> StreamStarted:
     """Open an epoch of the stream `name` (made if new) and say what its times mean.
 
     `wall_ns` is the wall time of the epoch's first instant (of a resumed file: of `file_start_ns`).
+    `at_ns` is the stream time it starts at, for a caller who knows it (a wall clock that stepped);
+    None continues a file where it stopped and a live source by the true gap.
     """
     with database.transaction():
         stream = database.value("SELECT id FROM stream WHERE name = ?", (name,))
         if stream is None:
             stream = database.insert("INSERT INTO stream(name) VALUES(?)", (name,))
         file_id = None if file is None else _file_id(database, file)
-        start_ns = _next_start(database, stream, wall_ns, live, file_id, file_start_ns)
+        start_ns = at_ns
+        if start_ns is None:
+            start_ns = _next_start(database, stream, wall_ns, live, file_id, file_start_ns)
         _close_open_epochs(database, stream, start_ns)
         epoch = database.insert(
             "INSERT INTO epoch(stream, start_ns, wall_ns, zone, origin, voice, has_video, "
@@ -87,7 +92,7 @@ def adopt(database: Database, started: StreamStarted) -> None:
 
     A replayed journal and a rendered world bring their own numbers.
     """
-    known = database.row("SELECT stream FROM epoch WHERE id = ?", (started.epoch,))
+    known = database.row("SELECT stream, start_ns, live FROM epoch WHERE id = ?", (started.epoch,))
     name = database.value("SELECT name FROM stream WHERE id = ?", (started.stream,))
     if (known is not None and known[0] != started.stream) or (
         name is not None and name != started.name
@@ -97,6 +102,13 @@ def adopt(database: Database, started: StreamStarted) -> None:
             "give another --store."
         )
     if known is not None:
+        if known[1:] != (started.at_ns, started.live):
+            # Whoever announced it knows best where it starts.
+            with database.transaction():
+                database.run(
+                    "UPDATE epoch SET start_ns = ?, live = ?, wall_ns = ? WHERE id = ?",
+                    (started.at_ns, started.live, started.wall_ns, started.epoch),
+                )
         return
     with database.transaction():
         if name is None:

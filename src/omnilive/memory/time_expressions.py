@@ -221,8 +221,7 @@ def _read_recent(match: re.Match[str]) -> list[Reading]:
     seconds = _seconds(match)
     if match["num"] is None and match["unit"].lower().startswith("day"):
         return [Recent(DAY_S)]
-    end = Position(-seconds, None)
-    return [end] if match["of"] else [Recent(seconds), end]
+    return [Position(-seconds, None)] if match["of"] else [Recent(seconds)]
 
 
 def _read_half(match: re.Match[str]) -> list[Reading]:
@@ -356,7 +355,9 @@ def _clock_seconds(words: str, part: tuple[int, int] | None) -> list[tuple[int, 
     hours = [evening, morning] if hour < 7 or hour == 12 else [morning, evening]
     seconds = [hour * HOUR_S + rest for hour in hours]
     if part is not None:
-        seconds = [s for s in seconds if part[0] <= s < part[1]] or seconds
+        # "3 in the morning" is before the morning begins.
+        first = 0 if part[1] <= 12 * HOUR_S else part[0]
+        seconds = [s for s in seconds if first <= s < part[1]] or seconds
     return [(s, width) for s in seconds]
 
 

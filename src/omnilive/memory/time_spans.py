@@ -66,8 +66,7 @@ def _ordered(readings: Sequence[Reading], lines: Sequence[Timeline]) -> list[Rea
         )
         return by_position != isinstance(reading, Position)
 
-    has_recent = any(isinstance(reading, Recent) for reading in readings)
-    return list(readings) if has_recent else sorted(readings, key=is_late)
+    return sorted(readings, key=is_late)
 
 
 def _spans(reading: Reading, line: Timeline, end_ns: int, now_wall_ns: int) -> list[Span]:
