@@ -1,9 +1,10 @@
 """Speech synthesis by espeak-ng, through ctypes and the library that espeakng-loader carries.
 
 What a reader would not guess: espeak-ng keeps state between calls that nothing in its interface
-resets (the phase of the voice's flutter), so the same text comes out a few samples longer or
-shorter each time. The library is therefore loaded afresh for every call (about 3 ms), which
-makes the samples depend on the arguments alone. About 2 kB a call stay with the process.
+resets (the phase of the voice's flutter), and draws noise from a seed that it takes from the
+clock; so the same text comes out a few samples longer or shorter each time. The library is
+therefore loaded afresh for every call (about 3 ms) and given a seed, which makes the samples
+depend on the arguments alone. About 2 kB a call stay with the process.
 """
 
 from __future__ import annotations
@@ -166,6 +167,8 @@ class Espeak:
 
         def work(library: ctypes.CDLL) -> int:
             sample_rate = self._initialize(library)
+            # Breath is noise, and starting the library seeds its noise from the clock.
+            library.espeak_ng_SetRandSeed(ctypes.c_long(1))
             callback = _Callback(take)
             library.espeak_SetSynthCallback(callback)
             if library.espeak_SetVoiceByName(name.encode()):

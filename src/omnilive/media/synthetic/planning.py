@@ -36,8 +36,8 @@ class WorldConfig:
             raise ConfigError(f"There is no world of kind {self.kind!r}: use life, talk or still.")
         if not 0 <= self.grain <= 16:
             raise ConfigError(f"grain is {self.grain}; it must be 0 to 16.")
-        if not 30 <= self.segment_s <= 120:
-            raise ConfigError(f"segment_s is {self.segment_s}; it must be 30 to 120.")
+        if not 30 <= self.segment_s <= 90:
+            raise ConfigError(f"segment_s is {self.segment_s}; it must be 30 to 90.")
 
 
 def num_places(segment_ns: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from omnilive.errors import MediaError
+from omnilive.errors import MediaError, UsageError
 from omnilive.events import NS_PER_S
 from omnilive.media.synthetic.mixing import Mixer
 from omnilive.media.synthetic.painting import Painter
@@ -40,9 +40,13 @@ def render(
         progress: told the seconds that are done.
 
     Raises:
+        UsageError: the size or the frame rate cannot be encoded.
         MediaError: the file cannot be written.
     """
     import av
+
+    if fps < 1 or min(size) < 64 or size[0] % 2 or size[1] % 2:
+        raise UsageError("A world is rendered at 1 or more frames a second, in even sizes over 63.")
 
     try:
         with av.open(str(path), "w", format="mp4") as container:

@@ -11,6 +11,7 @@ from omnilive.media.synthetic.vocabulary import FILLER_LINES, FILLER_TITLES, Sho
 
 _MS = 1_000_000
 _SCENE_MIN_NS = 8 * NS_PER_S
+_SCENE_MAX_NS = 60 * NS_PER_S
 _SHAPES: tuple[Literal["circle", "square", "triangle"], ...] = ("circle", "square", "triangle")
 _PAPER: tuple[Colour, Colour] = ((246, 244, 238), (226, 234, 242))
 
@@ -91,15 +92,19 @@ def still_scene(rng: random.Random, span: tuple[int, int]) -> Scene:
 def _cut(
     rng: random.Random, span: tuple[int, int], shortest_ns: int, num: int
 ) -> list[tuple[int, int]]:
-    """Cut a span into `num` parts of random length, none of them too short."""
+    """Cut a span into about `num` parts of random length, none too short or over 60 s."""
     start_ns, end_ns = span
-    while num > 1 and num * shortest_ns > end_ns - start_ns:
-        num -= 1
-    free_ms = (end_ns - start_ns - num * shortest_ns) // _MS
-    extra = sorted(rng.randint(0, max(0, free_ms)) for _ in range(num - 1))
-    cuts = [start_ns + (place + 1) * shortest_ns + ms * _MS for place, ms in enumerate(extra)]
-    bounds = [start_ns, *cuts, end_ns]
-    return list(zip(bounds, bounds[1:], strict=False))
+    length_ns = end_ns - start_ns
+    num = max(1, min(num, length_ns // shortest_ns), -(-length_ns // _SCENE_MAX_NS))
+    free_ms = (length_ns - num * shortest_ns) // _MS
+    # There are enough parts for all to be short enough, so a draw soon fits.
+    while True:
+        extra = sorted(rng.randint(0, max(0, free_ms)) for _ in range(num - 1))
+        cuts = [start_ns + (place + 1) * shortest_ns + ms * _MS for place, ms in enumerate(extra)]
+        bounds = [start_ns, *cuts, end_ns]
+        parts = list(zip(bounds, bounds[1:], strict=False))
+        if all(to_ns - from_ns <= _SCENE_MAX_NS for from_ns, to_ns in parts):
+            return parts
 
 
 def _filler_slide(rng: random.Random, index: int, span: tuple[int, int]) -> Scene:
