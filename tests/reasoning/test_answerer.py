@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from omnilive.cancel import Cancel
-from omnilive.errors import BackendError
+from omnilive.errors import BackendError, ConfigError
 from omnilive.events import AnswerEnded, AnswerStarted, AnswerText, Question, Retrieval, Tick, UpTo
-from omnilive.reasoning import Piece
+from omnilive.reasoning import AnswererConfig, Piece
 from omnilive.reasoning.conversation import Conversation, Turn
 from reasoning_support import (
     BUDGET,
@@ -193,3 +193,11 @@ def test_after_that_tells_what_came_next_by_the_clock():
 def test_nothing_is_asked_twice_when_something_was_found():
     assert isinstance(push(answerer(), retrieval("what happened?", within=WORLD))[-1], AnswerEnded)
     assert isinstance(push(answerer(), retrieval("what happened?", watched=()))[-1], AnswerEnded)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"min_coverage": 2.0}, {"max_quotes": 0}, {"max_turns": -1}, {"sure_score": -0.1}]
+)
+def test_settings_that_make_no_sense(changes):
+    with pytest.raises(ConfigError):
+        AnswererConfig(**changes)

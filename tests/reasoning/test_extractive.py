@@ -116,6 +116,18 @@ def test_after_takes_the_very_next_words():
     assert cited(answer) == ["u1-65000", LUNCH.id]
 
 
+def test_who_spoke_is_not_known():
+    answer = ask("What did the teacher say about lunch?", hits=(LUNCH,))
+    assert cited(answer) == [LUNCH.id]
+    assert "cannot tell voices apart" in answer.text
+    assert "voices" not in ask("What did she say about lunch?", hits=(LUNCH,)).text
+
+
+def test_half_of_the_words_is_not_an_answer():
+    assert not ask("how old is the train platform guard?", hits=TRAIN).known
+    assert not ask("when does the train to Sweden leave?", hits=TRAIN).known
+
+
 def test_said_is_not_shown():
     answer = ask("did anyone mention the budget?", hits=(BUDGET,), matched=(BUDGET,), matches=1)
     assert answer.text.startswith("I did not hear that said, but ")

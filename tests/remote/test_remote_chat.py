@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import pytest
-from vlm_server import GOOD, VlmServer
 
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError, Cancelled, ConfigError
 from omnilive.remote import ChatClient, ChatConfig, Message
 from omnilive.remote.chat import endpoint
 from omnilive.remote.replies import ReplyLimits, streamed
+from vlm_server import GOOD, VlmServer
 
 ASK = (Message(role="user", parts=("What does the sign say?",)),)
 SECRET = "the password is swordfish"
@@ -55,7 +54,7 @@ def test_deltas_come_one_by_one():
         deltas = client.stream(ASK, Cancel())
         assert next(deltas) == GOOD[:5]  # the server is still holding back the rest
         deltas.close()
-        assert server.gone.wait(5)
+        assert server.gone.wait(30)
 
 
 def test_pictures_go_as_data_uris_in_their_place():
@@ -189,22 +188,20 @@ def test_cancel_breaks_off_at_once_wherever_it_waits(mode):
 
         worker = threading.Thread(target=work)
         worker.start()
-        assert server.arrived.wait(5)
+        assert server.arrived.wait(30)
         cancel.set()
-        started = time.monotonic()
-        worker.join(5)
-        # The bound of the design is 0.1 s; this only tells it from any of the timeouts.
-        assert time.monotonic() - started < 4
+        worker.join(30)  # far less than any of the client's own timeouts
+        assert not worker.is_alive()
         assert isinstance(outcome[0], Cancelled)
         if mode != "slow":  # a server that has not begun notices when it begins
-            assert server.gone.wait(5)
+            assert server.gone.wait(30)
 
 
 def test_cancel_ends_the_wait_before_another_attempt():
     with VlmServer("limited", retry_after="3600") as server:
         cancel = Cancel()
         client = ChatClient(config(server.url, max_wait_s=3600.0))
-        threading.Thread(target=lambda: (server.arrived.wait(5), cancel.set())).start()
+        threading.Thread(target=lambda: (server.arrived.wait(30), cancel.set())).start()
         with pytest.raises(Cancelled):
             "".join(client.stream(ASK, cancel))
 
@@ -240,6 +237,14 @@ def test_bad_address(address):
     with pytest.raises(ConfigError) as caught:
         endpoint(address)
     assert "swordfish" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"max_tokens": 0}, {"idle_timeout_s": 0}, {"max_retries": -1}, {"url": "h:1"}]
+)
+def test_settings_that_make_no_sense(changes):
+    with pytest.raises(ConfigError):
+        ChatConfig(**changes)
 
 
 def test_a_client_needs_address_and_model():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from omnilive.cancel import Cancel
+from omnilive.errors import ConfigError
 from omnilive.events import Moment, Retrieval
 from omnilive.reasoning.conversation import Turn
 
@@ -30,7 +31,7 @@ class AnswererConfig:
 
     max_turns: int = 16
     max_citations: int = 24
-    min_coverage: float = 0.6
+    min_coverage: float = 0.7
     sure_score: float = 0.95
     max_quotes: int = 3
     max_times: int = 8
@@ -38,6 +39,17 @@ class AnswererConfig:
     max_moments: int = 40
     max_pictures: int = 5
     max_dialogue_chars: int = 4000
+
+    def __post_init__(self) -> None:
+        for name in ("min_coverage", "sure_score"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"answerer.{name} must be between 0 and 1.")
+        for name in ("max_citations", "max_quotes", "max_times", "max_digest", "max_moments"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"answerer.{name} must be at least 1.")
+        for name in ("max_turns", "max_pictures", "max_dialogue_chars"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"answerer.{name} must not be negative.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

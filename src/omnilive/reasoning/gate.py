@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omnilive.cancel import Cancel
+from omnilive.errors import ConfigError
 from omnilive.events import (
     NS_PER_S,
     Dismissed,
@@ -38,6 +39,12 @@ class GateConfig:
     wake_phrases: tuple[str, ...] = ("hey omni",)
     wake_window_s: float = 8.0
     names: tuple[str, ...] = ("omni", "omnilive")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.wake_window_s <= 600:
+            raise ConfigError("gate.wake_window_s must be between 0 and 600.")
+        if not all(phrase.strip() for phrase in self.wake_phrases):
+            raise ConfigError("A phrase of gate.wake_phrases is empty.")
 
 
 class Gate:

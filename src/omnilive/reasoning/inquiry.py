@@ -33,6 +33,7 @@ class Inquiry:
         pick: which of several is meant.
         terms: content words, stemmed, without time words.
         follow_up: how it leans on the turn before; "" if it stands alone.
+        speaker: who is said to have spoken, if somebody is named; voices cannot be told apart.
         chinese: whether to answer in Chinese.
     """
 
@@ -43,6 +44,7 @@ class Inquiry:
     pick: Pick = ""
     terms: tuple[str, ...] = ()
     follow_up: FollowUp = ""
+    speaker: str = ""
     chinese: bool = False
 
 
@@ -161,13 +163,15 @@ def understand(text: str, time_words: str = "") -> Inquiry:
     sight = _sight(about, kinds)
     asked = _asked(about, text, kinds, sight)
     pick = _pick(about)
+    speaker = _speaker(about)
     return Inquiry(
         asked=asked,
         senses=kinds,
         sight=sight,
         polar=_POLAR.search(about) is not None,
         pick=pick,
-        terms=_terms(about, asked, pick),
+        terms=_terms(about, asked, pick, speaker),
+        speaker=speaker,
         follow_up=next((name for name, pattern in _FOLLOW_UPS if pattern.search(text)), ""),
         chinese=is_chinese(text),
     )
@@ -179,8 +183,16 @@ def _pick(text: str) -> Pick:
     return "last" if _LAST.search(text) else ""
 
 
-def _terms(text: str, asked: Asked, pick: Pick) -> tuple[str, ...]:
+def _speaker(text: str) -> str:
+    found = _SPEAKER.search(text)
+    return found["who"] if found and terms(found["who"]) else ""
+
+
+def _terms(text: str, asked: Asked, pick: Pick, speaker: str) -> tuple[str, ...]:
     found = terms(_NOW.sub(" ", text))
+    # Who spoke is seldom in what was said; without anything else it is all there is to go by.
+    beside = tuple(term for term in found if term not in terms(speaker))
+    found = beside or found
     if pick:
         found = tuple(term for term in found if term not in _PICK_WORDS)
     if asked == "digest":
@@ -190,7 +202,12 @@ def _terms(text: str, asked: Asked, pick: Pick) -> tuple[str, ...]:
 
 _PICK_WORDS = frozenset(map(stem, word_set("first last latest most recent start")))
 _WHOLE_WORDS = frozenset(
-    map(stem, word_set("talk meeting lecture presentation film clip session event day morning"))
+    map(
+        stem,
+        word_set(
+            "talk speech conversation meeting lecture presentation film clip session event day"
+        ),
+    )
 )
 
 
@@ -214,8 +231,13 @@ def _senses(text: str) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
+_SPEAKER = _any(
+    r"\b(did|does|do|has|had) (the |my |our )?(?P<who>[^\W\d_]+)( ever| also| just)?"
+    r" (say|said|tell|told|mention(ed)?|talk(ed)?|speak|spoken?|announce|explain(ed)?|ask(ed)?)\b"
+)
 _TOLD_US = _any(
-    r"\b(the|this|that) talk\b|\b((can|could|would) you )?(please )?tell (me|us)\b|告诉我"
+    r"\b(the|this|that) (talk|speech)\b"
+    r"|\b((can|could|would) you )?(please )?tell (me|us)\b|告诉我"
 )
 _SCREEN_SAYS = _any(
     r"\b(screen|slide|sign|title|text|poster|board|label)s? (say|says|said)\b"

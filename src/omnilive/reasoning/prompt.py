@@ -84,18 +84,20 @@ def _record(moment: Moment) -> str:
 
 def _pictures(retrieval: Retrieval, given: Iterable[Moment], count: int) -> list[str | bytes]:
     wanted = {moment.id for moment in given}
-    room = count - (1 if retrieval.latest_picture else 0)
+    newest = retrieval.latest_picture if count > 0 else b""
+    room = count - (1 if newest else 0)
     parts: list[str | bytes] = []
     shown: set[str] = set()
     # Best first: where the room is short, a hit's picture matters more than an older one's.
-    for moment in (*retrieval.hits, *retrieval.around, *retrieval.matched, *retrieval.within):
+    found = (*retrieval.hits, *retrieval.around, *retrieval.matched, *retrieval.within)
+    for moment in (*found, *reversed(retrieval.latest)):
         if len(shown) >= room:
             break
         if moment.id in wanted and moment.picture and moment.clip not in shown:
             shown.add(moment.clip)
             parts += [f"Picture at the time of [{_escaped(moment.id)}]:", moment.picture]
-    if retrieval.latest_picture:
-        parts += ["The newest picture:", retrieval.latest_picture]
+    if newest:
+        parts += ["The newest picture:", newest]
     return parts
 
 

@@ -120,6 +120,8 @@ def listed(
     if lead:
         yield Piece(text=lead, known=known)
     yield from one_by_one(telling, moments, capital=not lead, known=known)
+    if telling.inquiry.speaker and any(moment.kind == "speech" for moment in moments):
+        yield Piece(text=" " + telling.phrases.no_voices)
 
 
 def one_by_one(

@@ -24,6 +24,16 @@ from omnilive.remote.exchange import ConnectionFailed, Exchange, Head
 from omnilive.remote.replies import ReplyCut, ReplyLimits, streamed, whole
 
 _LOG = logging.getLogger(__name__)
+_POSITIVE = (
+    "max_tokens",
+    "connect_timeout_s",
+    "first_byte_timeout_s",
+    "idle_timeout_s",
+    "total_timeout_s",
+    "max_wait_s",
+    "max_line_bytes",
+    "max_reply_bytes",
+)
 _BUSY = frozenset({408, 429, 500, 502, 503, 504, 529})
 
 
@@ -66,6 +76,11 @@ class ChatConfig:
     def __post_init__(self) -> None:
         if self.url:
             endpoint(self.url)
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"vlm.{name} must be more than 0.")
+        if self.max_retries < 0 or self.backoff_s < 0:
+            raise ConfigError("vlm.max_retries and vlm.backoff_s must not be negative.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

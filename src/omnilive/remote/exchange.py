@@ -61,7 +61,10 @@ class Exchange:
         self._socket: socket.socket | None = None
         self._socket_lock = threading.Lock()
         self._thread = threading.Thread(
-            target=self._run, args=(client, url, body, dict(headers)), daemon=True
+            target=self._run,
+            args=(client, url, body, dict(headers)),
+            name="omnilive chat",
+            daemon=True,
         )
         self._thread.start()
 
