@@ -278,7 +278,7 @@ def test_the_recogniser_gets_a_little_more_than_the_speech_but_nothing_twice():
     recogniser = CountingRecogniser()
     hearing = Hearing(HearingConfig(), LoudVoice(), recogniser)
     hear(hearing, np.concatenate([hush(1.024), tone(1.024), hush(2)]))
-    assert recogniser.lengths == [pytest.approx(1.424 * 16_000, abs=512)]
+    assert recogniser.lengths == [pytest.approx(1.536 * 16_000, abs=512)]
     endless = CountingRecogniser()
     hearing = Hearing(HearingConfig(), LoudVoice(), endless)
     hear(hearing, tone(40))
@@ -288,7 +288,7 @@ def test_the_recogniser_gets_a_little_more_than_the_speech_but_nothing_twice():
 
 class TimedRecogniser(CountingRecogniser):
     def transcribe(self, samples, cancel):
-        words = (SpokenWord("so", 0.2, 0.6), SpokenWord("there", 0.6, 9.0))
+        words = (SpokenWord("so", 0.26, 0.6), SpokenWord("there", 0.6, 9.0))
         return Transcript(text="so there", words=words, words_exact=True)
 
 

@@ -42,6 +42,7 @@ from omnilive.perception.recognition import (
     place_words,
 )
 from omnilive.perception.segmentation import Mark, Segment, Segmenter, VoiceEnded, VoiceStarted
+from omnilive.perception.sentences import Sentence, split_at_pauses
 from omnilive.perception.sound_blocks import SoundBlock, SoundBlocks
 from omnilive.perception.voice_activity import (
     BLOCK_NS,
@@ -235,18 +236,32 @@ class Hearing:
         text = " ".join(transcript.text.split())
         if is_made_up(text, len(segment.voiced) * BLOCK_NS / NS_PER_S):
             return
-        padding = (segment.first_block - first) * BLOCK_NS
-        yield Utterance(
-            id=moment_id("u", self._stream, segment.start_ns),
-            stream=self._stream,
-            start_ns=segment.start_ns,
+        # Word times that are exact need no pauses; a person's turn stays in one piece.
+        if transcript.words or self._voice == "user":
+            parts = [Sentence(text, 0, len(segment.voiced))]
+        else:
+            parts = split_at_pauses(text, segment.voiced)
+        padding_ns = (segment.first_block - first) * BLOCK_NS
+        for part in parts:
+            start_ns = segment.start_ns + part.first * BLOCK_NS
             # The last block of a run is filled up with zeros that nobody heard.
-            end_ns=min(segment.end_ns, self._position_ns),
-            text=text,
-            voice=self._voice,
-            words=_words(transcript, text, segment, padding),
-            words_exact=transcript.words_exact and bool(transcript.words),
-        )
+            end_ns = min(segment.start_ns + part.end * BLOCK_NS, self._position_ns)
+            if transcript.words:
+                words = _exact_words(transcript, segment, padding_ns)
+            else:
+                words = place_words(
+                    part.text, start_ns, BLOCK_NS, segment.voiced[part.first : part.end]
+                )
+            yield Utterance(
+                id=moment_id("u", self._stream, start_ns),
+                stream=self._stream,
+                start_ns=start_ns,
+                end_ns=end_ns,
+                text=part.text,
+                voice=self._voice,
+                words=words,
+                words_exact=transcript.words_exact and bool(transcript.words),
+            )
 
     def _samples(self, first: int, end: int) -> Samples:
         """Return the sound of some blocks, by their numbers since the run began."""
@@ -309,11 +324,7 @@ class Hearing:
             yield Watermark(stream=self._stream, sense="hearing", at_ns=at_ns)
 
 
-def _words(
-    transcript: Transcript, text: str, segment: Segment, padding_ns: int
-) -> tuple[Word, ...]:
-    if not transcript.words:
-        return place_words(text, segment.start_ns, BLOCK_NS, segment.voiced)
+def _exact_words(transcript: Transcript, segment: Segment, padding_ns: int) -> tuple[Word, ...]:
     origin_ns = segment.start_ns - padding_ns
 
     def place(seconds: float) -> int:

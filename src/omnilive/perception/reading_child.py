@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import signal
 import sys
 from typing import IO, Any
 
@@ -21,6 +22,8 @@ from omnilive.perception.reading import HEADER
 def main() -> None:
     """Read pictures from standard input until it ends; write a line of JSON for each."""
     limit_side_len, max_reading_s = int(sys.argv[1]), float(sys.argv[2])
+    # Ctrl-C in a terminal reaches this process too; the parent decides when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     engine: Any = None

@@ -34,7 +34,7 @@ class VoiceActivityConfig:
     threshold: float = 0.5
     min_silence_duration_ms: int = 500
     min_speech_duration_ms: int = 200
-    speech_pad_ms: int = 200
+    speech_pad_ms: int = 260
     max_speech_duration_s: float = 15.0
 
 
