@@ -221,6 +221,7 @@ def test_cancelled_before_it_began_sends_nothing():
         ("http://h:1", "http://h:1/v1/chat/completions"),
         ("http://h:1/v1", "http://h:1/v1/chat/completions"),
         ("https://h/api/v3/", "https://h/api/v3/chat/completions"),
+        ("http://[::1]:8000", "http://[::1]:8000/v1/chat/completions"),
         ("https://h/v1beta", "https://h/v1beta/chat/completions"),
         ("https://h/v1/chat/completions", "https://h/v1/chat/completions"),
     ],
@@ -231,7 +232,16 @@ def test_endpoint(address, expected):
 
 @pytest.mark.parametrize(
     "address",
-    ["", "h:1", "ftp://h/", "file:///etc/passwd", "http://u:swordfish@h/", "http://h/?k=v"],
+    [
+        "",
+        "h:1",
+        "ftp://h/",
+        "file:///etc/passwd",
+        "http://u:swordfish@h/",
+        "http://h/?k=v",
+        "http://h:x/",
+        "http://[::",
+    ],
 )
 def test_bad_address(address):
     with pytest.raises(ConfigError) as caught:

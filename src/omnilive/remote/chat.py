@@ -15,8 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import httpx
+from urllib.parse import urlsplit, urlunsplit
 
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError, ConfigError
@@ -97,14 +96,17 @@ class ChatClient:
     def __init__(self, config: ChatConfig) -> None:
         if not config.url or not config.model:
             raise ConfigError("A server needs an address and a model: --vlm URL --vlm-model NAME.")
+        import httpx  # slow to import, and needed only by who has a server
+
         self._config = config
         self._url = endpoint(config.url)
-        self.server = f"The vision-language server at {self._url.host}"
-        secure = self._url.scheme == "https" or _is_loopback(self._url.host)
+        host = urlsplit(self._url).hostname or ""
+        self.server = f"The vision-language server at {host}"
+        secure = self._url.startswith("https:") or _is_loopback(host)
         if not secure:
             _LOG.warning(
                 "Pictures and transcripts go to %s unencrypted; use https if you can.",
-                self._url.host,
+                host,
             )
         key = os.environ.get(config.key_variable, "")
         if not key and secure:
@@ -157,7 +159,7 @@ class ChatClient:
         attempt = 0
         while True:
             cancel.check()
-            exchange = Exchange(self._client, str(self._url), body, self._headers, self.server)
+            exchange = Exchange(self._client, self._url, body, self._headers, self.server)
             unregister = cancel.on_set(exchange.abort)
             said = False
             try:
@@ -244,19 +246,20 @@ class _TryAgain(Exception):
         self.retry_after = retry_after
 
 
-def endpoint(address: str) -> httpx.URL:
+def endpoint(address: str) -> str:
     """Return where to post for a server's `address`.
 
     Raises:
         ConfigError: it is no http(s) address, or holds a password.
     """
     try:
-        url = httpx.URL(address.strip())
-    except httpx.InvalidURL:
+        url = urlsplit(address.strip())
+        host, _ = url.hostname, url.port
+    except ValueError:
         raise ConfigError("The server's address is not a valid URL.") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host or not address.isprintable():
         raise ConfigError("The server's address must begin with http:// or https://.")
-    if url.userinfo or url.query:
+    if "@" in url.netloc or url.query:
         raise ConfigError(
             "The server's address must hold no user name, password or query; its key goes into an "
             "environment variable."
@@ -266,7 +269,7 @@ def endpoint(address: str) -> httpx.URL:
         if not re.search(r"/v\d+\w*$", path):
             path += "/v1"
         path += "/chat/completions"
-    return url.copy_with(path=path, fragment=None)
+    return urlunsplit((url.scheme, url.netloc, path, "", ""))
 
 
 def _content(message: Message) -> str | list[dict[str, object]]:

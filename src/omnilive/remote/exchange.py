@@ -15,10 +15,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from omnilive.errors import BackendError, Cancelled
+
+if TYPE_CHECKING:
+    import httpx
 
 _QUEUED_CHUNKS = 64
 
@@ -124,6 +126,8 @@ class Exchange:
         return item
 
     def _run(self, client: httpx.Client, url: str, body: bytes, headers: dict[str, str]) -> None:
+        import httpx
+
         try:
             with client.stream(
                 "POST", url, content=body, headers=headers, extensions={"trace": self._trace}
