@@ -86,6 +86,8 @@ def write_video(
                 options |= {"preset": "veryfast"}
         else:
             options["x265-params"] = f"log-level=none:keyint={gop}:min-keyint={gop}:scenecut=0"
+    if codec.startswith("libvpx"):
+        options = {"deadline": "realtime", "cpu-used": "8"}
     with av.open(
         str(path), "w", format=container_format, options=dict(container_options or {})
     ) as out:

@@ -10,9 +10,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+
 from media_files import RATE, picture, tone, write_sound, write_video
 from media_reading import read
-
 from omnilive.errors import MediaError
 from omnilive.events import NS_PER_S
 from omnilive.media.reader import probe
@@ -42,7 +42,9 @@ def test_an_empty_file(tmp_path):
     assert "empty" in refused(tmp_path / "a.mp4")
 
 
-@pytest.mark.parametrize("text", ["Dear diary,\nnothing happened today.\n" * 50, "x", "\x00" * 9000])
+@pytest.mark.parametrize(
+    "text", ["Dear diary,\nnothing happened today.\n" * 50, "x", "\x00" * 9000]
+)
 def test_text_renamed_to_mp4(tmp_path, text):
     (tmp_path / "a.mp4").write_text(text)
     assert "no video, sound or picture" in refused(tmp_path / "a.mp4")
@@ -68,7 +70,7 @@ class CountingServer:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
         return self
 
@@ -181,14 +183,18 @@ def test_sound_without_video(tmp_path):
 
 
 def test_a_silent_track_is_silence_and_not_a_gap(tmp_path):
-    path = write_video(tmp_path / "a.mp4", seconds=3, audio="aac", samples=np.zeros(RATE * 3, np.float32))
+    path = write_video(
+        tmp_path / "a.mp4", seconds=3, audio="aac", samples=np.zeros(RATE * 3, np.float32)
+    )
     reading = read(path)
     assert not reading.gaps
     assert reading.samples.size == pytest.approx(48_000, abs=400)
     assert np.abs(reading.samples).max() < 1e-3
 
 
-@pytest.mark.parametrize(("codec", "pix_fmt"), [("ffv1", "yuv444p"), ("mjpeg", "yuvj420p"), ("libx264", "yuv444p")])
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt"), [("ffv1", "yuv444p"), ("mjpeg", "yuvj420p"), ("libx264", "yuv444p")]
+)
 def test_one_pixel(tmp_path, codec, pix_fmt):
     path = write_video(tmp_path / "a.mkv", seconds=2, size=(1, 1), codec=codec, pix_fmt=pix_fmt)
     reading = read(path)
@@ -196,7 +202,7 @@ def test_one_pixel(tmp_path, codec, pix_fmt):
 
 
 def test_8k(tmp_path):
-    path = write_video(tmp_path / "a.mp4", seconds=0.2, fps=10, size=(7680, 4320), codec="mpeg4")
+    path = write_video(tmp_path / "a.mp4", seconds=0.1, fps=10, size=(7680, 4320), codec="mpeg4")
     reading = read(path)
     assert [frame.pixels.shape for frame in reading.frames] == [(720, 1280, 3)]
 

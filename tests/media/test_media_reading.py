@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from media_files import picture, tone, write_picture, write_sound, write_video
 from media_reading import read
-
 from omnilive.errors import MediaError
 from omnilive.events import NS_PER_S, AudioChunk, StreamGap, Tick, VideoFrame
 from omnilive.media.contract import ReadOptions
@@ -172,9 +172,10 @@ def test_a_hole_in_the_sound_is_a_gap_and_not_silence(tmp_path):
     write_with_holes(path, [(0.0, 1.0), (1.02, 1.0), (5.0, 1.0)])
     reading = read(path)
     # 20 ms is jitter; 2.98 s is a hole.
-    assert [(gap.sense, round(gap.start_ns / 1e9, 1), round(gap.end_ns / 1e9, 1)) for gap in reading.gaps] == [
-        ("audio", 2.0, 5.0)
-    ]
+    assert [
+        (gap.sense, round(gap.start_ns / 1e9, 1), round(gap.end_ns / 1e9, 1))
+        for gap in reading.gaps
+    ] == [("audio", 2.0, 5.0)]
     assert reading.samples.size == pytest.approx(48_000, abs=400)
     assert reading.chunks[-1].at_ns > 5 * NS_PER_S
     assert [tick.at_ns // NS_PER_S for tick in reading.ticks] == [1, 2, 3, 4, 5, 6]
@@ -227,7 +228,10 @@ def test_stream_time_and_wall_time_are_moved_by_the_epoch(tmp_path):
 def test_resuming_gives_the_same_as_watching_on(tmp_path, name, gop):
     path = write_video(tmp_path / name, seconds=12, audio="aac", gop=gop)
     whole, resumed = read(path), read(path, from_ns=5 * NS_PER_S)
-    assert resumed.frame_times_s[1:] == [t for t in whole.frame_times_s if t >= 5][-len(resumed.frame_times_s) + 1 :]
+    assert (
+        resumed.frame_times_s[1:]
+        == [t for t in whole.frame_times_s if t >= 5][-len(resumed.frame_times_s) + 1 :]
+    )
     assert len(resumed.frame_times_s) >= 6
     start = resumed.chunks[0].at_ns
     assert 5 * NS_PER_S <= start < 5 * NS_PER_S + 30_000_000
@@ -327,7 +331,9 @@ def write_with_holes(path: Path, parts: list[tuple[float, float]]) -> None:
         for start, seconds in parts:
             samples = (tone(seconds, 16_000) * 32767).astype(np.int16)
             for offset in range(0, samples.size, 320):
-                frame = av.AudioFrame.from_ndarray(samples[None, offset : offset + 320], "s16", "mono")
+                frame = av.AudioFrame.from_ndarray(
+                    samples[None, offset : offset + 320], "s16", "mono"
+                )
                 frame.sample_rate = 16_000
                 frame.pts = round(start * 16_000) + offset
                 for packet in track.encode(frame):

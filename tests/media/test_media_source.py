@@ -49,7 +49,9 @@ def test_other_schemes_are_refused_with_the_allowed_ones(text):
         parse_source(text)
 
 
-@pytest.mark.parametrize("text", ["rtsp://", "http:///a.mp4", "rtsp://host:port/x", "http://[::1/x"])
+@pytest.mark.parametrize(
+    "text", ["rtsp://", "http:///a.mp4", "rtsp://host:port/x", "http://[::1/x"]
+)
 def test_an_address_without_host_or_with_a_bad_port_is_refused(text):
     with pytest.raises(MediaError, match="host and port"):
         parse_source(text)
@@ -72,7 +74,10 @@ def test_nothing_secret_is_shown():
         ("http://h/a?v=1", "http://h/a?v=1"),
         ("http://user@h:80/a#frag", "http://h:80/a"),
         ("http://h/a?X-Api-Key=1234&b=2", "http://h/a?X-Api-Key=***&b=2"),
-        ("https://h/a?Signature=zz&PASSWD=x&auth=y", "https://h/a?Signature=***&PASSWD=***&auth=***"),
+        (
+            "https://h/a?Signature=zz&PASSWD=x&auth=y",
+            "https://h/a?Signature=***&PASSWD=***&auth=***",
+        ),
         ("rtsp://a:b@c@host/x", "rtsp://host/x"),
     ],
 )

@@ -5,6 +5,7 @@ Used as it is for files, and inside a child process for network sources and came
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _FILE_PATIENCE_NS = 10 * NS_PER_S
 _LIVE_PATIENCE_NS = NS_PER_S // 2
+# What FFmpeg says when the other side simply goes away.
+_HANG_UPS = (errno.EIO, errno.ECONNRESET, errno.EPIPE)
 _SOUND_LEAD_NS = NS_PER_S
 # Formats whose header states how long the recording is, so that a missing end can be told.
 _STATES_DURATION = ("mov", "matroska", "flac", "avi")
@@ -142,6 +145,8 @@ class _Reading:
                     yield from self._take(packet)
         except (av.error.FFmpegError, OSError, ValueError) as failure:
             error = explain(failure, self._reader._source)
+            if self._info.live and getattr(failure, "errno", 0) in _HANG_UPS:
+                error = f"{self._reader._source.shown} closed the connection."
         yield from self._finish(error)
 
     def _seek(self) -> None:

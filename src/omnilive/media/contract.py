@@ -36,6 +36,7 @@ class ReadOptions:
         perceive: whether pictures and sound are decoded at all.
         record: whether a live source yields its encoded packets as `MediaPacket`.
         detect: a sub-stream of the same camera from which pictures and sound are taken.
+        listen: an RTMP address is one of this machine, at which a sender (OBS) is waited for.
         open_timeout_s: how long opening a network source may take.
         stall_timeout_s: how long a network source may be silent before it counts as stalled.
     """
@@ -47,6 +48,7 @@ class ReadOptions:
     perceive: bool = True
     record: bool = False
     detect: Source | None = None
+    listen: bool = False
     open_timeout_s: float = 20.0
     stall_timeout_s: float = 10.0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,7 @@ def open_container(source: Source, options: ReadOptions) -> InputContainer:
     av.logging.set_level(None)  # FFmpeg writes addresses, passwords included, to stderr.
     if source.kind == "file":
         check_file(source)
+    started_s = time.monotonic()
     try:
         if source.kind == "file":
             return av.open(
@@ -113,6 +115,8 @@ def open_container(source: Source, options: ReadOptions) -> InputContainer:
         if source.scheme in ("rtsp", "rtsps"):
             # Over UDP a camera behind a router, or a lossy link, gives torn pictures.
             settings["rtsp_transport"] = "tcp"
+        if options.listen and source.scheme == "rtmp":
+            settings["listen"] = "1"
         return av.open(
             source.address,
             options=settings,
@@ -120,7 +124,10 @@ def open_container(source: Source, options: ReadOptions) -> InputContainer:
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, OSError, ValueError, OverflowError) as error:
-        raise MediaError(explain(error, source)) from None
+        # FFmpeg does not always say that it was the time limit (RTSP: "invalid data").
+        waited_s = time.monotonic() - started_s
+        late = source.kind != "file" and waited_s >= 0.9 * min(_timeouts(options))
+        raise MediaError(explain(TimeoutError() if late else error, source)) from None
 
 
 def check_file(source: Source) -> None:

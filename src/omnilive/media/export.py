@@ -140,9 +140,8 @@ def export_clip(parts: Sequence[Part], start_ns: int, end_ns: int, out: Path) ->
 
 def export_from_file(path: Path, start_ns: int, end_ns: int, out: Path) -> Exported:
     """Write a span (source time) of a user's own file as a playable file; see `export_clip`."""
-    if out.exists() and out.samefile(path):
-        raise MediaError(f"{out} is the recording itself; choose another name for the clip.")
-    return _write(FilePieces(parse_source(str(path)), start_ns, end_ns), start_ns, end_ns, out)
+    pieces = FilePieces(parse_source(str(path)), start_ns, end_ns)
+    return _write(pieces, start_ns, end_ns, out, never=path)
 
 
 class _Plan(NamedTuple):
@@ -156,7 +155,9 @@ class _Plan(NamedTuple):
     end_ns: int
 
 
-def _write(pieces: Pieces, start_ns: int, end_ns: int, out: Path) -> Exported:
+def _write(
+    pieces: Pieces, start_ns: int, end_ns: int, out: Path, never: Path | None = None
+) -> Exported:
     import av
     import av.error
 
@@ -164,6 +165,8 @@ def _write(pieces: Pieces, start_ns: int, end_ns: int, out: Path) -> Exported:
     codecs = {signature[1] for signature in plan.templates.values()}
     suffix, container_format = _container_for(codecs)
     path = out.with_suffix(suffix)
+    if never is not None and path.exists() and path.samefile(never):
+        raise MediaError(f"{path} is the recording itself; choose another name for the clip.")
     partial = path.with_name(f".{path.name}.part")
     try:
         with av.open(str(partial), "w", format=container_format) as container:
@@ -228,7 +231,7 @@ def _plan(pieces: Pieces, start_ns: int, end_ns: int) -> _Plan:
         last,
         _decoding_times(shown),
         zero_ns,
-        max(until, min(end_ns, until)),
+        until,
     )
 
 

@@ -23,6 +23,7 @@ from omnilive.media.remote_reader import RemoteReader
 from omnilive.media.source import Source
 
 _QUEUED = 1024  # mostly packets; deep enough for what comes until the second stream is open
+_LOOK_S = 0.2
 _SETTLED_NS = NS_PER_S
 _MOST_HELD = 512
 
@@ -81,7 +82,7 @@ class PairedReader:
         pair = _Pair()
         try:
             while True:
-                for out in pair.take(*self._queue.get()):
+                for out in pair.take(*self._next()):
                     yield replace(moved(out, at_ns), stream=stream)
                     if isinstance(out, StreamEnded):
                         return
@@ -89,6 +90,12 @@ class PairedReader:
             self.close()
             for thread in self._threads:
                 thread.join(5)
+
+    def _next(self) -> tuple[bool, MediaEvent, int]:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=_LOOK_S)
+        return True, StreamEnded(stream=0, at_ns=0, error="Watching was stopped."), 0
 
     def _pump(self, is_main: bool, source: Source, options: ReadOptions) -> None:
         """Open one stream and pass on what comes, stamped with its arrival (own thread)."""
@@ -102,7 +109,7 @@ class PairedReader:
             item = (is_main, event, time.monotonic_ns())
             while not self._closed.is_set():
                 with contextlib.suppress(queue.Full):
-                    self._queue.put(item, timeout=0.2)
+                    self._queue.put(item, timeout=_LOOK_S)
                     break
 
 

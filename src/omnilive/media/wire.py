@@ -39,6 +39,7 @@ class Order(msgspec.Struct, kw_only=True, frozen=True):
     decode_threads: int
     perceive: bool
     record: bool
+    listen: bool
     open_timeout_s: float
     stall_timeout_s: float
 
