@@ -18,8 +18,9 @@ from omnilive.memory import commands, schema
 from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.moments import MomentQuery
+from omnilive.memory.performing import perform
 from omnilive.memory.recall import Recall
-from omnilive.memory.store import Store, perform
+from omnilive.memory.store import Store
 from omnilive.memory.streams import SourceFile
 from omnilive.memory.vectors import pack_vector, unpack_vectors
 
@@ -345,7 +346,8 @@ def test_another_process_sees_what_was_acknowledged_and_asks_the_writer(tmp_path
     code = (
         "import sys, json\n"
         "from omnilive.events import Pin\n"
-        "from omnilive.memory.store import Store, perform\n"
+        "from omnilive.memory.performing import perform\n"
+        "from omnilive.memory.store import Store\n"
         "store = Store.open(sys.argv[1], write=False)\n"
         "print(json.dumps([[m.id for m in store.moments()], store.database.generation]))\n"
         "print(perform(sys.argv[1], Pin(moment=sys.argv[2])))\n"

@@ -7,7 +7,6 @@ has taken it, so a full disk loses nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -15,10 +14,7 @@ from omnilive.events import (
     Clip,
     MediaPacket,
     Moment,
-    SceneText,
-    SoundEvent,
     StreamStarted,
-    Utterance,
     moment_id,
 )
 from omnilive.media.pictures import to_jpeg
@@ -87,54 +83,9 @@ class PendingStream:
         """Take an encoded packet for the recording."""
         self.recorder.add(packet)
 
-    def take_utterance(self, utterance: Utterance) -> None:
-        """Take what was said."""
-        words = [
-            [word.text, _ms(word.start_ns - utterance.start_ns), _ms(word.end_ns - word.start_ns)]
-            for word in utterance.words
-        ]
-        details = {"words": words, "exact": utterance.words_exact} if words else None
-        self.moments.append(
-            NewMoment(
-                id=utterance.id,
-                kind="speech",
-                start_ns=utterance.start_ns,
-                end_ns=utterance.end_ns,
-                text=utterance.text,
-                voice=utterance.voice,
-                asked=utterance.id in self.asked,
-                details=_packed(details),
-            )
-        )
-
-    def take_sound(self, sound: SoundEvent) -> None:
-        """Take a sound or a silence."""
-        self.moments.append(
-            NewMoment(
-                id=sound.id,
-                kind="sound",
-                start_ns=sound.start_ns,
-                end_ns=sound.end_ns,
-                text=sound.label,
-                details=_packed({"level_db": round(sound.level_db, 1)}),
-            )
-        )
-
-    def take_text(self, text: SceneText) -> None:
-        """Take text read in the picture; it lasts to the end of its clip."""
-        boxes = [
-            [round(number, 3) for number in (line.confidence, *line[2:])] for line in text.lines
-        ]
-        self.moments.append(
-            NewMoment(
-                id=text.id,
-                kind="screen",
-                start_ns=text.at_ns,
-                end_ns=text.at_ns,
-                text="\n".join(line.text for line in text.lines),
-                details=_packed({"boxes": boxes}),
-            )
-        )
+    def take_moment(self, moment: NewMoment) -> None:
+        """Take something said, heard or read."""
+        self.moments.append(replace(moment, asked=moment.id in self.asked))
 
     def mark_asked(self, utterance: str) -> None:
         """Note that a pending utterance is a question to us."""
@@ -302,13 +253,3 @@ class PendingStream:
             voice=moment.voice,
             picture=picture,
         )
-
-
-def _ms(ns: int) -> int:
-    return ns // 1_000_000
-
-
-def _packed(details: object) -> bytes | None:
-    if details is None:
-        return None
-    return json.dumps(details, separators=(",", ":")).encode()

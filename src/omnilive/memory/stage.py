@@ -38,6 +38,7 @@ from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.pending import PendingStream
+from omnilive.memory.perceived import moment_of
 from omnilive.memory.recall import Recall, RecallConfig
 from omnilive.memory.store import Store
 from omnilive.memory.streams import ANCHOR_INTERVAL_NS, timeline_of
@@ -197,18 +198,17 @@ class Memory:
     def _take(self, event: Event) -> None:
         stream = getattr(event, "stream", 0)
         pending = self._streams.get(stream)
+        moment = moment_of(event)
         if pending is None:
-            return  # typed words belong to the conversation, not to a stream
-        if isinstance(event, MediaPacket):
+            # Words typed (stream 0) belong to the conversation, not to a stream.
+            if moment is not None and stream in self._store.timelines():
+                self._store.add_late(stream, [moment], self._embedder)
+        elif moment is not None:
+            pending.take_moment(moment)
+        elif isinstance(event, MediaPacket):
             pending.take_packet(event)
         elif isinstance(event, Clip):
             pending.take_clip(event)
-        elif isinstance(event, Utterance):
-            pending.take_utterance(event)
-        elif isinstance(event, SoundEvent):
-            pending.take_sound(event)
-        elif isinstance(event, SceneText):
-            pending.take_text(event)
         elif isinstance(event, Watermark):
             newest = max(event.at_ns, pending.watermarks.get(event.sense, 0))
             pending.watermarks[event.sense] = newest

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from omnilive.errors import OmniLiveError, StoreBusy, StoreError, UnknownMoment
+from omnilive.errors import OmniLiveError, StoreError, UnknownMoment
 from omnilive.events import (
     NS_PER_S,
     ClipMemory,
@@ -38,21 +38,21 @@ from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.commands import Command
 from omnilive.memory.conversation import NewTurn, Turn
-from omnilive.memory.database import DATABASE_NAME, Database
+from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.forgetting import Forgotten
 from omnilive.memory.lock import WriterLock
-from omnilive.memory.moments import MomentQuery, Presenter
+from omnilive.memory.moments import KINDS, MomentQuery, Presenter
+from omnilive.memory.opening import CACHE, SEGMENTS, prepare
 from omnilive.memory.playback import PlayParts
 from omnilive.memory.segments import RecordedFragment, Recordings
 from omnilive.memory.statistics import StoreStatistics
 from omnilive.memory.streams import ResumePoint, SourceFile
 from omnilive.memory.timeline import Anchor, Timeline
+from omnilive.memory.wordlists import SHOWN_TEXT
 
 _log = logging.getLogger(__name__)
 
-SEGMENTS = "segments"
-CACHE = "cache"
 DEFAULT_LIMITS = BlockLimits(fan_out=32, gap_ns=600 * NS_PER_S, levels=1)
 
 
@@ -95,7 +95,7 @@ class Store:
             StoreError: it is no store, damaged, or cannot be read or written.
         """
         directory = Path(directory).expanduser()
-        _prepare(directory, create=write and create)
+        prepare(directory, create=write and create)
         if not write:
             return cls(directory, Database(directory, write=False), None, write=False)
         if not os.access(directory, os.W_OK):
@@ -394,11 +394,13 @@ class Store:
 
     def _node_as_moment(self, presenter: Presenter, public_id: str, node: int | None) -> Moment:
         row = self.database.row(
-            "SELECT stream, start_ns, end_ns, coalesce(digest, '') FROM node WHERE id = ?", (node,)
+            "SELECT n.stream, n.start_ns, n.end_ns, n.changed, coalesce(n.digest, m.text, '') "
+            "FROM node n LEFT JOIN moment m ON m.node = n.id AND m.kind = ? WHERE n.id = ?",
+            (KINDS.index("picture"), node),
         )
         assert row is not None
         assert node is not None
-        stream, start_ns, end_ns, digest = row
+        stream, start_ns, end_ns, changed, text = row
         line = self.timelines()[stream]
         return Moment(
             id=public_id,
@@ -409,49 +411,7 @@ class Store:
             start_ns=start_ns,
             end_ns=end_ns,
             at=line.local_at(start_ns),
-            text=digest or "nothing new was seen or heard",
+            text=text or (SHOWN_TEXT["picture"] if changed else "nothing new was seen"),
             playable=presenter.playable(node, stream, start_ns),
             picture=presenter.picture(node),
         )
-
-
-def perform(directory: Path | str, command: Command, *, doing: str = "") -> int | None:
-    """Carry out a command from any process: at once if nobody writes, else through the writer.
-
-    Returns:
-        None when it is done; the number under which the writer will tell its `outcome` otherwise.
-    """
-    directory = Path(directory).expanduser()
-    try:
-        with Store.open(directory, write=True, create=False, doing=doing) as store:
-            store.carry_out(command)
-    except StoreBusy:
-        return commands.send(directory, command)
-    return None
-
-
-def _prepare(directory: Path, *, create: bool) -> None:
-    """See that the directory is, or may become, a store."""
-    try:
-        if directory.exists() and not directory.is_dir():
-            raise StoreError(f"{directory} is a file, not a store directory; give another --store.")
-        if (directory / DATABASE_NAME).is_file():
-            return
-        if not create:
-            raise StoreError(
-                f"There is no store at {directory}; "
-                "`omnilive watch SOURCE --store DIR` makes one, or give another --store."
-            )
-        if directory.exists() and any(
-            path.name not in (SEGMENTS, CACHE) and not path.name.startswith(("writer", "memory"))
-            for path in directory.iterdir()
-        ):
-            raise StoreError(
-                f"{directory} holds other files and is not an OmniLive store; "
-                "give an empty or a new directory as --store."
-            )
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"The store {directory} cannot be used: {error.strerror}; give another --store."
-        ) from error

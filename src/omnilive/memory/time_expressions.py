@@ -13,12 +13,34 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
-from omnilive.memory.wordlists import words
+from omnilive.memory.time_patterns import (
+    AGO,
+    AT,
+    AT_MINUTE,
+    AT_SECONDS,
+    BEGINNING,
+    BETWEEN,
+    DAY_PART,
+    DAY_S,
+    END,
+    ENDS_TIME,
+    FIRST,
+    HALF,
+    HOUR_S,
+    INTO,
+    JUST_NOW,
+    MINUTE_S,
+    MINUTES,
+    MINUTES_AFTER,
+    MONTHS,
+    NUMBERS,
+    PARTS,
+    RECENT,
+    UNITS,
+    WEEKDAYS,
+)
 
 MAX_CHARACTERS = 2_000
-MINUTE_S = 60
-HOUR_S = 3_600
-DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,112 +101,6 @@ class TimeMention:
     rest: str
 
 
-_SMALL = words(
-    """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen twenty
-    """
-)
-_NUMBERS: dict[str, float] = {word: number for number, word in enumerate(_SMALL)} | {
-    "a": 1,
-    "an": 1,
-    "the": 1,
-    "thirty": 30,
-    "forty": 40,
-    "fifty": 50,
-    "sixty": 60,
-    "ninety": 90,
-    "half a": 0.5,
-    "half an": 0.5,
-    "a couple of": 2,
-    "couple of": 2,
-    "couple": 2,
-    "a few": 4,
-    "few": 4,
-    "several": 5,
-}
-_UNITS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "day": 86400}
-_UNITS["week"] = 604800
-_NUMBER_WORDS = "|".join(sorted(map(re.escape, _NUMBERS), key=len, reverse=True))
-_NUM = rf"(?:\d{{1,5}}(?:\.\d{{1,3}})?|{_NUMBER_WORDS})"
-_UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|days?|weeks?)"
-_CLOCK_WORDS = "|".join(_SMALL[1:13])
-_CLOCK = (
-    r"(?:\d{1,2}(?:[:.]\d{2}){1,2}|\d{1,2}|noon|midnight|"
-    + _CLOCK_WORDS
-    + r")(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\w:%])"
-)
-_WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_MONTHS = words(
-    """
-    january february march april may june july august september october november december
-    """
-)
-_PARTS = {
-    "morning": (5 * HOUR_S, 12 * HOUR_S),
-    "noon": (11 * HOUR_S, 14 * HOUR_S),
-    "lunchtime": (11 * HOUR_S, 14 * HOUR_S),
-    "afternoon": (12 * HOUR_S, 18 * HOUR_S),
-    "evening": (17 * HOUR_S, 24 * HOUR_S),
-    "night": (20 * HOUR_S, 30 * HOUR_S),
-}
-_PART = r"(?:morning|noon|lunchtime|afternoon|evening|night)"
-_WEEKDAY = rf"(?:{'|'.join(_WEEKDAYS)})"
-_MONTH = rf"(?:{'|'.join(_MONTHS)})"
-_OF = r"(?:\s+of\s+(?:the|this|that)\s+(?:video|film|movie|recording|file|clip|talk|stream|audio))?"
-
-
-def _re(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-_RECENT = _re(
-    rf"\b(?:in|during|within|over|for|from)?\s*(?:the\s+)?(?:last|past|previous)\s+"
-    rf"(?:(?P<num>{_NUM})\s+)?(?P<unit>{_UNIT})\b(?P<of>{_OF})"
-)
-_JUST_NOW = _re(r"\b(?:just now|a moment ago|recently|a (?:little )?while ago)\b")
-_AGO = _re(rf"\b(?:(?:about|around|some)\s+)?(?P<num>{_NUM})\s+(?P<unit>{_UNIT})\s+(?:ago|back)\b")
-_HALF = _re(r"\b(?P<num>(?:an|one|two|\d+)) and a half hours? ago\b")
-_FIRST = _re(
-    rf"\b(?:in|during|within|for|over)?\s*(?:the\s+)?(?:very\s+)?first\s+"
-    rf"(?:(?P<num>{_NUM})\s+)?(?P<unit>{_UNIT})\b{_OF}"
-)
-_BEGINNING = _re(rf"\b(?:at|in|near|from)\s+the\s+(?:very\s+)?(?:beginning|start){_OF}\b")
-_END = _re(rf"\b(?:at|near|towards?)\s+the\s+(?:very\s+)?end{_OF}\b(?!\s+of)")
-_MINUTES = _re(
-    rf"\b(?:between|from)\s+(?P<unit>minute|second|hour)s?\s+(?P<a>{_NUM})\s+(?:and|to|until)\s+"
-    rf"(?:(?:minute|second|hour)\s+)?(?P<b>{_NUM})\b"
-)
-_MINUTES_AFTER = _re(
-    rf"\b(?:between|from)\s+(?P<a>{_NUM})\s+(?:and|to|until)\s+(?P<b>{_NUM})\s+"
-    rf"(?P<unit>seconds?|secs?|minutes?|mins?)\b"
-)
-_AT_MINUTE = _re(rf"\b(?:at|around|in|by)\s+(?:the\s+)?(?P<unit>minute|second)\s+(?P<num>{_NUM})\b")
-_AT_SECONDS = _re(
-    rf"\b(?:at|around)\s+(?P<num>{_NUM})\s+(?P<unit>seconds?|secs?|minutes?|mins?)\b(?:\s+in(?:to)?"
-    r"(?:\s+the\s+\w+)?)?"
-)
-_INTO = _re(rf"\b(?P<num>{_NUM})\s+(?P<unit>seconds?|minutes?|hours?)\s+in(?:to\s+the\s+\w+)?\b")
-_BETWEEN = _re(rf"\b(?:between|from)\s+(?P<a>{_CLOCK})\s+(?:and|to|until|till|-)\s+(?P<b>{_CLOCK})")
-_AT = _re(
-    rf"\b(?P<how>at|around|about|since|after|before|until|till|by)\s+(?P<a>{_CLOCK})"
-    rf"(?!\s+{_UNIT})"
-)
-_ENDS_TIME = _re(
-    r"\s*(?:$|[?.!,;]|(?:today|yesterday|tonight|in|on|this|last|and|what|who|where|did|was|were|"
-    r"there|happened)\b)"
-)
-_DAY_PART = _re(
-    rf"\b(?:(?P<this>this)\s+(?P<p1>{_PART})|(?P<ton>tonight)|(?P<lastn>last)\s+night"
-    rf"|(?P<yest>(?:the\s+day\s+before\s+)?yesterday)(?:\s+(?P<p2>{_PART}))?"
-    rf"|(?P<today>today)|(?:on|last|this)\s+(?P<wd>{_WEEKDAY})(?:\s+(?P<p3>{_PART}))?"
-    rf"|(?:on\s+)?(?P<y>\d{{4}})-(?P<mo>\d{{2}})-(?P<d>\d{{2}})"
-    rf"|on\s+(?:the\s+)?(?:(?P<mn>{_MONTH})\s+(?P<dn>\d{{1,2}})(?:st|nd|rd|th)?"
-    rf"|(?P<dn2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<mn2>{_MONTH}))"
-    rf"|in\s+the\s+(?P<p4>morning|afternoon|evening)|at\s+(?P<p5>night))\b"
-)
-
-
 def parse(question: str) -> TimeMention | None:
     """Return the time words of a question with all their readings, or None if it has none."""
     return _parse_english(question[:MAX_CHARACTERS])
@@ -200,13 +116,13 @@ def _parse_english(text: str) -> TimeMention | None:
 
 
 def _parse_calendar(text: str) -> TimeMention | None:
-    found_day = _DAY_PART.search(text)
+    found_day = DAY_PART.search(text)
     day, part = (Day(), None) if found_day is None else _read_day(found_day)
-    for pattern in (_BETWEEN, _AT):
+    for pattern in (BETWEEN, AT):
         for found in pattern.finditer(text):
             if found_day is not None and _overlap(found, found_day):
                 continue
-            if _is_bare(found) and not _ENDS_TIME.match(text, found.end()):
+            if _is_bare(found) and not ENDS_TIME.match(text, found.end()):
                 continue  # "about three people", "between 3 and 4 boxes"
             readings = _read_clock(found, day, part)
             if readings:
@@ -237,13 +153,13 @@ def _read_ago(match: re.Match[str]) -> list[Reading]:
 
 
 def _read_minutes(match: re.Match[str]) -> list[Reading]:
-    scale = _UNITS[match["unit"].lower().rstrip("s")]
+    scale = UNITS[match["unit"].lower().rstrip("s")]
     start_s, end_s = _number(match["a"]) * scale, _number(match["b"]) * scale
     return [Position(start_s, end_s)] if start_s < end_s else []
 
 
 def _read_at_minute(match: re.Match[str]) -> list[Reading]:
-    scale = _UNITS[match["unit"].lower()]
+    scale = UNITS[match["unit"].lower()]
     start_s = _number(match["num"]) * scale
     return [Position(max(0.0, start_s - 5.0), start_s + max(scale, 5.0))]
 
@@ -254,7 +170,7 @@ def _read_into(match: re.Match[str]) -> list[Reading]:
 
 def _read_day(match: re.Match[str]) -> tuple[Day, tuple[int, int] | None]:
     part = next((match[name] for name in ("p1", "p2", "p3", "p4", "p5") if match[name]), None)
-    window = _PARTS[part.lower()] if part else None
+    window = PARTS[part.lower()] if part else None
     if match["ton"]:
         return Day(offset=0), (17 * HOUR_S, 30 * HOUR_S)
     if match["lastn"]:
@@ -264,12 +180,12 @@ def _read_day(match: re.Match[str]) -> tuple[Day, tuple[int, int] | None]:
     if match["yest"]:
         return Day(offset=-1 if match["yest"].lower() == "yesterday" else -2), window
     if match["wd"]:
-        return Day(weekday=_WEEKDAYS.index(match["wd"].lower())), window
+        return Day(weekday=WEEKDAYS.index(match["wd"].lower())), window
     if match["y"]:
         return Day(year=int(match["y"]), month=int(match["mo"]), day=int(match["d"])), window
     month, number = match["mn"] or match["mn2"], match["dn"] or match["dn2"]
     if month:
-        return Day(month=_MONTHS.index(month.lower()) + 1, day=int(number)), window
+        return Day(month=MONTHS.index(month.lower()) + 1, day=int(number)), window
     return Day(), window
 
 
@@ -376,12 +292,12 @@ def _around(position_s: float) -> Position:
 
 def _seconds(match: re.Match[str]) -> float:
     unit = match["unit"].lower().rstrip("s")
-    return _number(match["num"] or "one") * _UNITS[unit]
+    return _number(match["num"] or "one") * UNITS[unit]
 
 
 def _number(words: str) -> float:
     words = " ".join(words.lower().split())
-    return float(_NUMBERS[words]) if words in _NUMBERS else float(words)
+    return float(NUMBERS[words]) if words in NUMBERS else float(words)
 
 
 def _is_bare(match: re.Match[str]) -> bool:
@@ -407,18 +323,18 @@ def _mention(text: str, found: list[re.Match[str]], readings: list[Reading]) -> 
 
 
 _READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[Reading]]], ...] = (
-    (_RECENT, _read_recent),
-    (_JUST_NOW, lambda match: [Recent(300.0)]),
-    (_HALF, _read_half),
-    (_AGO, _read_ago),
-    (_FIRST, lambda match: [Position(0.0, _seconds(match))]),
-    (_BEGINNING, lambda match: [Position(0.0, 60.0)]),
-    (_END, lambda match: [Position(-60.0, None)]),
-    (_MINUTES, _read_minutes),
-    (_MINUTES_AFTER, _read_minutes),
-    (_AT_MINUTE, _read_at_minute),
-    (_INTO, _read_into),
-    (_AT_SECONDS, _read_into),
+    (RECENT, _read_recent),
+    (JUST_NOW, lambda match: [Recent(300.0)]),
+    (HALF, _read_half),
+    (AGO, _read_ago),
+    (FIRST, lambda match: [Position(0.0, _seconds(match))]),
+    (BEGINNING, lambda match: [Position(0.0, 60.0)]),
+    (END, lambda match: [Position(-60.0, None)]),
+    (MINUTES, _read_minutes),
+    (MINUTES_AFTER, _read_minutes),
+    (AT_MINUTE, _read_at_minute),
+    (INTO, _read_into),
+    (AT_SECONDS, _read_into),
 )
 
 

@@ -41,7 +41,7 @@ WEAK_WORDS = frozenset(
     images video videos clip clips frame text word words sentence line lines sign title
     heading recording stream camera film scene moment minute minutes second seconds hour
     hours morning afternoon evening night day person people man woman speaker voice guy
-    lady thing things kind sort part bit called named like
+    lady thing things kind sort part bit
     """
     )
 )
