@@ -121,6 +121,13 @@ def test_a_size_that_changes_midway_is_no_change_of_the_scene():
     assert len(clips_of(watch([small] * 6 + [large] * 6))) == 1
 
 
+def test_frames_that_come_too_fast_are_not_all_looked_at():
+    events = [frame(i / 30, ROOM) for i in range(120)]
+    seeing = Seeing(SeeingConfig(), None)
+    (clip,) = clips_of(feed(seeing, [started(video=True), *events, ended(4 * NS_PER_S)]))
+    assert 4 <= clip.num_frames <= 21
+
+
 def gap(start_s, end_s, sense):
     return StreamGap(
         stream=3,
@@ -288,7 +295,7 @@ def test_an_hour_of_a_noisy_still_picture_with_a_clock():
     width, height = 320, 180
     scene = draw(width, height, texts=[("ROOM 4", 0.1, 0.2, 18)], ball=(0.6, 0.6))
     generator = np.random.default_rng(0)
-    noises = generator.normal(0, 6, (6, height, width, 3)).astype(np.float32)
+    noises = generator.normal(0, 6, (6, height, width, 3)).astype(np.int16)
     box = (slice(5, 27), slice(220, 316))
     reader = ClockReader()
     seeing = Seeing(SeeingConfig(), reader)
@@ -299,9 +306,10 @@ def test_an_hour_of_a_noisy_still_picture_with_a_clock():
         pixels = scene.copy()
         pixels[box] = draw(96, 22, texts=[(text, 0.05, 0.05, 18)])
         shift = int(generator.integers(0, width))
-        noisy = np.clip(pixels + np.roll(noises[second % 6], shift, axis=1), 0, 255)
+        noisy = np.roll(noises[second % 6], shift, axis=1)
+        noisy += pixels
         reader.clock = text
-        found += feed(seeing, [frame(second, noisy.astype(np.uint8))])
+        found += feed(seeing, [frame(second, np.clip(noisy, 0, 255).astype(np.uint8))])
     found += feed(seeing, [ended(3600 * NS_PER_S)])
     clips = clips_of(found)
     assert len(clips) <= 226

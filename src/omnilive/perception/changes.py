@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from omnilive.perception.grid import COLUMNS, ROWS, Cells, Grid, grow, without_specks
 
 _HABIT = 1.0 / 16.0  # how fast "moves in nearly every frame" is learned and forgotten
+_SECOND_NS = 900_000_000  # a second, with room for wobble
 _MASK_ON, _MASK_OFF = 0.5, 0.25
 # Digits have nearly the same ink: what flickers is learned from smaller steps than what moves.
 _FLICKER_FACTOR, _MIN_FLICKER = 4.0, 2.5
@@ -26,6 +27,7 @@ _MAX_MASKED = 0.15
 _BESIDE_ROWS, _BESIDE_COLUMNS, _BESIDE_STEPS, _MAX_BESIDE = 1, 4, 3, 0.03
 _DISTANCE_CAP = 64.0  # a difference in grey levels beyond this adds nothing to the distance
 _NOISE_FACTOR = 5.0
+_SAMPLE = (slice(None, None, 2), slice(None, None, 2))  # a quarter of the cells says enough
 _MAX_NOISE = 6.0  # no camera's noise is left at more than this in the mean over a cell
 _MAX_EXPOSURE = 16.0  # a step beyond this is a lamp or another scene
 
@@ -37,10 +39,12 @@ class ChangesConfig:
     Attributes:
         min_difference: no cell moved that differs by less, in grey levels (0..255).
         min_moving: share of the picture from which something moved, 0..1.
+        min_interval_s: frames that follow faster than this are not looked at.
     """
 
     min_difference: float = 5.0
     min_moving: float = 0.0012
+    min_interval_s: float = 0.19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +70,7 @@ class ChangeDetector:
     def __init__(self, config: ChangesConfig) -> None:
         self._config = config
         self._before: Grid | None = None
+        self._second: tuple[int, Grid]  # the frame that the next lesson is compared with
         self._rate = np.zeros((ROWS, COLUMNS), np.float32)
         self._always: Cells = np.zeros((ROWS, COLUMNS), np.bool_)
         self._medians: deque[float] = deque(maxlen=32)
@@ -87,21 +92,22 @@ class ChangeDetector:
         quarter = sorted(self._medians)[len(self._medians) // 4]
         return min(quarter / 0.67, _MAX_NOISE)
 
-    def push(self, grid: Grid) -> Change:
-        """Take the next frame and say how it differs from the last one, also across a gap."""
+    def push(self, at_ns: int, grid: Grid) -> Change:
+        """Take the frame at `at_ns` and say how it differs from the last one, also across a gap."""
         if self._before is None:
             self._before = grid
+            self._second = (at_ns, grid)
             self.stable = grid.copy()
             nothing = np.zeros((ROWS, COLUMNS), np.bool_)
             return Change(distance=0.0, motion=0.0, moved=nothing, is_moving=False)
         differences = grid - self._before
         self._before = grid
         differences -= _exposure(differences)
-        self._medians.append(float(np.median(np.abs(differences))))
+        self._medians.append(float(np.median(np.abs(differences[_SAMPLE]))))
         difference = np.abs(differences).max(axis=-1)
         threshold = self.threshold
         changed = difference > threshold
-        self._learn(difference > max(_MIN_FLICKER, _FLICKER_FACTOR * self._noise))
+        self._learn(at_ns, grid)
         still = ~changed
         # Averaging takes the noise off what stands still.
         self.stable[still] += 0.5 * (grid[still] - self.stable[still])
@@ -130,7 +136,16 @@ class ChangeDetector:
         assert self._before is not None
         self.stable = self._before.copy()
 
-    def _learn(self, flickered: Cells) -> None:
+    def _learn(self, at_ns: int, grid: Grid) -> None:
+        """Learn once a second what changes always: a clock ticks at no other rate."""
+        learned_ns, learned = self._second
+        if 0 <= at_ns - learned_ns < _SECOND_NS:
+            return
+        self._second = (at_ns, grid)
+        differences = grid - learned
+        differences -= _exposure(differences)
+        limit = max(_MIN_FLICKER, _FLICKER_FACTOR * self._noise)
+        flickered = np.abs(differences).max(axis=-1) > limit
         self._rate += _HABIT * (flickered - self._rate)
         self._always = np.where(self._always, self._rate > _MASK_OFF, self._rate > _MASK_ON)
         too_much = self._always.mean() > _MAX_MASKED
@@ -149,5 +164,5 @@ class ChangeDetector:
 
 def _exposure(differences: Grid) -> NDArray[np.float32]:
     """Return what all cells have in common (3,): a step of the exposure is not a change."""
-    common: NDArray[np.float32] = np.median(differences, axis=(0, 1))
+    common: NDArray[np.float32] = np.median(differences[_SAMPLE].reshape(-1, 3), axis=0)
     return np.clip(common, -_MAX_EXPOSURE, _MAX_EXPOSURE)

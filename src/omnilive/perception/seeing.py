@@ -13,6 +13,7 @@ import numpy as np
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError
 from omnilive.events import (
+    NS_PER_S,
     Clip,
     Event,
     SceneText,
@@ -109,8 +110,12 @@ class Seeing:
     def _see(self, frame: VideoFrame, cancel: Cancel) -> Iterator[Event]:
         if frame.at_ns < self._clips.start_ns:
             return  # a timestamp that jumped back: that time is over
+        if self._last is not None:
+            since_ns = frame.at_ns - self._last[0].at_ns
+            if since_ns < self._config.changes.min_interval_s * NS_PER_S:
+                return
         grid = to_grid(frame.pixels)
-        change = self._changes.push(grid)
+        change = self._changes.push(frame.at_ns, grid)
         is_cut = self._cuts.push(change.distance)
         if is_cut and change.motion > _OTHER_SCENE:
             # Nothing moved: it is another picture altogether.
