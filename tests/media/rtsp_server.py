@@ -50,7 +50,8 @@ def main() -> None:
         sys.exit("the port is taken")
     loop = GLib.MainLoop()
     GLib.io_add_watch(sys.stdin, GLib.PRIORITY_DEFAULT, GLib.IO_HUP, lambda *_: loop.quit())
-    print(server.get_bound_port(), flush=True)
+    sys.stdout.write(f"{server.get_bound_port()}\n")
+    sys.stdout.flush()
     loop.run()
 
 

@@ -282,16 +282,19 @@ def test_cover_art_is_not_video(tmp_path):
     cover = write_picture(tmp_path / "c.png", picture(3, (64, 64)))
     path = tmp_path / "a.mp4"
     write_sound(tmp_path / "s.m4a", tone(1.0), codec="aac")
-    with av.open(str(tmp_path / "s.m4a")) as sound, av.open(str(cover)) as art:
-        with av.open(str(path), "w") as out:
-            track = out.add_stream_from_template(sound.streams.audio[0])
-            picture_track = out.add_stream_from_template(art.streams.video[0], opaque=True)
-            picture_track.disposition = av.stream.Disposition.attached_pic
-            for container, target in ((art, picture_track), (sound, track)):
-                for packet in container.demux():
-                    if packet.size:
-                        packet.stream = target
-                        out.mux(packet)
+    with (
+        av.open(str(tmp_path / "s.m4a")) as sound,
+        av.open(str(cover)) as art,
+        av.open(str(path), "w") as out,
+    ):
+        track = out.add_stream_from_template(sound.streams.audio[0])
+        picture_track = out.add_stream_from_template(art.streams.video[0], opaque=True)
+        picture_track.disposition = av.stream.Disposition.attached_pic
+        for container, target in ((art, picture_track), (sound, track)):
+            for packet in container.demux():
+                if packet.size:
+                    packet.stream = target
+                    out.mux(packet)
     reading = read(path)
     assert not reading.info.has_video
     assert not reading.frames

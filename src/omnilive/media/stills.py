@@ -8,7 +8,7 @@ from typing import Any
 
 from omnilive.errors import MediaError
 from omnilive.events import NS_PER_S, Pixels
-from omnilive.media.export import FilePieces, FragmentPieces, Part, Pieces
+from omnilive.media.pieces import FilePieces, FragmentPieces, Part, Pieces
 from omnilive.media.pixels import upright_pixels
 from omnilive.media.source import parse_source
 
