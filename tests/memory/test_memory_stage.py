@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,60 @@ def test_a_late_utterance_joins_the_clip_it_starts_in(world: World) -> None:
     said = world.say(5, "the giraffe was late")
     assert world.store.get(said).clip == "c1-0"
     assert world.ask("who saw the giraffe?").hits[0].id == said
+
+
+def test_what_comes_after_the_end_still_joins_its_clip(world: World) -> None:
+    world.clip(0)
+    world.end(10)
+    said = world.say(4, "the walrus came too late")
+    assert world.store.get(said).clip == "c1-0"
+
+
+def test_a_sense_that_never_reports_does_not_hold_up_memory_for_ever(world: World) -> None:
+    world.clip(0, heard=False)
+    world.push(Tick(stream=1, at_ns=200 * S, wall_ns=WALL_NS + 200 * S))
+    assert world.remembered == []
+    world.push(Tick(stream=1, at_ns=400 * S, wall_ns=WALL_NS + 400 * S))
+    assert [clip.id for clip in world.remembered] == ["c1-0"]
+
+
+def test_clips_are_listed_with_their_pictures(world: World) -> None:
+    world.clip(0)
+    world.clip(10, changed=False)
+    world.push(Caption(stream=1, clip="c1-0", text="A giraffe", model="m"))
+    first, second = world.store.clips(None, 10)
+    assert (first.id, first.text, first.picture[:2]) == ("c1-0", "A giraffe", b"\xff\xd8")
+    assert (second.id, second.text, second.picture) == ("c1-10000", "nothing new was seen", b"")
+    assert [clip.id for clip in world.store.clips(1, 1)] == ["c1-10000"]
+
+
+def test_epochs_are_opened_by_other_threads_while_memory_commits(world: World) -> None:
+    opened: list[int] = []
+
+    def open_epochs() -> None:
+        for index in range(10):
+            started = world.store.begin_epoch(
+                f"camera {index}",
+                wall_ns=WALL_NS,
+                zone="UTC",
+                origin="live",
+                voice="ambient",
+                has_video=True,
+                has_audio=False,
+                live=True,
+                source="x",
+            )
+            opened.append(started.stream)
+
+    thread = threading.Thread(target=open_epochs)
+    thread.start()
+    for index in range(60):
+        world.say(10 * index + 1, f"sentence {index}")
+        world.clip(10 * index)
+    thread.join()
+    assert len(set(opened)) == 10
+    assert len(world.remembered) == 60
+    assert world.store.stats().moments["speech"] == 60
 
 
 def test_quiet_neighbours_become_one_row(world: World) -> None:

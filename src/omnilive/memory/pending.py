@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from omnilive.events import (
+    NS_PER_S,
     Clip,
     MediaPacket,
     Moment,
@@ -21,6 +22,8 @@ from omnilive.media.pictures import to_jpeg
 from omnilive.media.recording import Fragment, FragmentWriter
 from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.timeline import Timeline
+
+LONGEST_SILENCE_OF_A_SENSE_NS = 300 * NS_PER_S
 
 
 @dataclass(slots=True)
@@ -187,7 +190,12 @@ class PendingStream:
 
     def _is_passed(self, at_ns: int) -> bool:
         senses = ["seeing"] + (["hearing"] if self.started.has_audio else [])
-        return all(self.watermarks.get(sense, 0) >= at_ns for sense in senses)
+        # A sense that was switched off never reports; what it says after all is added late.
+        is_given_up = self.ticked_ns - at_ns > LONGEST_SILENCE_OF_A_SENSE_NS
+        return all(
+            self.watermarks[sense] >= at_ns if sense in self.watermarks else is_given_up
+            for sense in senses
+        )
 
     def _assemble(self, pending: _PendingClip) -> NewClip:
         clip = pending.clip
