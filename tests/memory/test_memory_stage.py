@@ -239,6 +239,35 @@ def test_a_full_disk_loses_nothing(world: World) -> None:
     assert len(world.remembered) > acknowledged
 
 
+def test_a_full_disk_at_a_reconnection_loses_neither_epoch(tmp_path: Path) -> None:
+    world = World(tmp_path, live=True)
+    world.clip(0)
+    again = world.store.begin_epoch(
+        "talk",
+        wall_ns=WALL_NS + 500 * S,
+        zone="Europe/Berlin",
+        origin="live",
+        voice="ambient",
+        has_video=True,
+        has_audio=True,
+        live=True,
+        source="talk",
+    )
+    world.say(12, "the words before the gap " * 200)
+    world.clip(10, heard=False)
+    database = world.store.database
+    database.run(f"PRAGMA max_page_count = {database.value('PRAGMA page_count')}")
+    with pytest.raises(StoreError, match="full"):
+        world.push(again)
+    database.run("PRAGMA max_page_count = 1000000")
+    world.say(502, "the words after the gap")
+    world.clip(500)
+    assert [clip.start_ns // S for clip in world.remembered] == [0, 10, 500]
+    assert world.remembered[1].at == "2023-11-14T23:13:30.000+01:00"
+    assert world.remembered[2].at == "2023-11-14T23:21:40.000+01:00"
+    world.close()
+
+
 def _fill(world: World) -> None:
     for index in range(1, 50):
         world.say(10 * index + 2, "a sentence that needs room " * 200)

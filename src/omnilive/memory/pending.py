@@ -37,7 +37,7 @@ class _PendingClip:
     is_cut: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PendingStream:
     """The open end of one epoch of a stream."""
 

@@ -98,6 +98,7 @@ class Memory:
         self._wall_clock = wall_clock
         self._recall = Recall(store, embedder, self._config.recall)
         self._streams: dict[int, PendingStream] = {}
+        self._ending: list[PendingStream] = []
         self._turns: list[NewTurn] = []
         self._limits = BlockLimits(
             fan_out=self._config.fan_out,
@@ -141,7 +142,7 @@ class Memory:
         elif isinstance(event, Caption):
             self._take_caption(event)
         elif isinstance(event, StreamStarted):
-            yield from self._start(event)
+            self._start(event)
         else:
             self._take(event)
         yield from self._commit()
@@ -174,18 +175,18 @@ class Memory:
 
     def close(self) -> None:
         """Let go of what is pending; the store belongs to whoever opened it."""
+        self._ending.clear()
         self._streams.clear()
 
     # --- taking -------------------------------------------------------------------------
 
-    def _start(self, event: StreamStarted) -> Iterator[Event]:
-        before = self._streams.get(event.stream)
-        if before is not None and before.ended_ns is None:
-            # The epoch before was cut off without a word; what it perceived is kept.
-            before.ended_ns = event.at_ns
-        if before is not None:
-            yield from self._commit()
+    def _start(self, event: StreamStarted) -> None:
         self._store.adopt(event)
+        before = self._streams.pop(event.stream, None)
+        if before is not None:
+            # What the epoch before perceived is kept, even if it was cut off without a word.
+            before.ended_ns = event.at_ns if before.ended_ns is None else before.ended_ns
+            self._ending.append(before)
         self._streams[event.stream] = PendingStream(
             started=event,
             line=timeline_of(event),
@@ -241,8 +242,8 @@ class Memory:
         while self._turns:
             self._store.add_turn(self._turns[0])
             del self._turns[0]
-        for stream in list(self._streams):
-            pending = self._streams[stream]
+        for pending in [*self._ending, *self._streams.values()]:
+            stream = pending.started.stream
             late = pending.take_late()
             if late:
                 self._store.add_late(stream, late, self._embedder)
@@ -263,7 +264,10 @@ class Memory:
                     pending.started.epoch, pending.ended_ns, complete=pending.complete
                 )
                 self._store.end_recording(stream)
-                del self._streams[stream]
+                if pending in self._ending:
+                    self._ending.remove(pending)
+                else:
+                    del self._streams[stream]
 
     # --- answering ----------------------------------------------------------------------
 
@@ -272,7 +276,8 @@ class Memory:
         return self._recall.retrieve(question, self._pending_moments(), now_wall_ns)
 
     def _pending_moments(self) -> list[Moment]:
-        return [moment for pending in self._streams.values() for moment in pending.values()]
+        open_ends = [*self._ending, *self._streams.values()]
+        return [moment for pending in open_ends for moment in pending.values()]
 
     def _note_asked(self, question: Question) -> None:
         if not question.utterance or not question.stream or not self._store.write:

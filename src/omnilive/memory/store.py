@@ -232,7 +232,9 @@ class Store:
         )
         if written is not None:
             self._recordings.committed(clip.stream, written)
-        lines = self._current if clip.stream in self._current else self.timelines()
+        current = self._current.get(clip.stream)
+        is_current = current is not None and current.epochs[-1].id == clip.epoch
+        lines = self._current if is_current else self.timelines()
         presenter = Presenter(self.database, lines)
         row = self.database.row("SELECT name, changed, motion FROM node WHERE id = ?", (done.node,))
         assert row is not None
