@@ -144,10 +144,19 @@ class _Reading:
                 if packet.size:
                     yield from self._take(packet)
         except (av.error.FFmpegError, OSError, ValueError) as failure:
-            error = explain(failure, self._reader._source)
-            if self._info.live and getattr(failure, "errno", 0) in _HANG_UPS:
-                error = f"{self._reader._source.shown} closed the connection."
+            error = self._broken(failure)
         yield from self._finish(error)
+
+    def _broken(self, failure: Exception) -> str:
+        """Return one sentence about why the source could not be read to its end."""
+        import av.error
+
+        source = self._reader._source
+        if self._info.live and isinstance(failure, av.error.ExitError | TimeoutError):
+            return f"{source.shown} stalled: nothing came from it for some seconds."
+        if self._info.live and getattr(failure, "errno", 0) in _HANG_UPS:
+            return f"{source.shown} closed the connection."
+        return explain(failure, source)
 
     def _seek(self) -> None:
         """Go near the wanted start. Only a short cut: what lies before is dropped anyway."""

@@ -169,7 +169,8 @@ def _spawn(source: Source, options: ReadOptions) -> subprocess.Popen[bytes]:
         part for part in (package_root, environment.get("PYTHONPATH", "")) if part
     )
     child = subprocess.Popen(
-        [sys.executable, "-m", "omnilive.media.child"],
+        # -P: a file named av.py in the user's folder is not what the child should import.
+        [sys.executable, "-P", "-m", "omnilive.media.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # FFmpeg writes addresses, passwords included, to stderr.
