@@ -8,6 +8,7 @@ from memory_support import S, World, raw_bytes
 from omnilive.errors import UnknownMoment
 from omnilive.events import AnswerEnded, Forget
 from omnilive.memory.stage import MemoryConfig
+from omnilive.memory.store import Store
 
 SECRET = "xylophone"
 NOISE = b"SECRETSOUND" * 40
@@ -154,4 +155,15 @@ def test_vectors_of_what_is_forgotten_leave_the_cache(tmp_path: Path) -> None:
     world.say(42, f"another {SECRET}")
     world.clip(40)
     assert world.ask(question).hits[0].id == "u1-42000"
+    world.close()
+
+
+def test_a_reader_delays_the_last_step_of_forgetting_only(tmp_path: Path) -> None:
+    world = watched(tmp_path)
+    with Store.open(tmp_path, write=False) as reader:
+        with reader.snapshot():
+            assert reader.stats().clips == 4
+            assert not world.store.forget("u1-12000").wal_truncated
+        world.store.carry_out_commands()
+        assert SECRET.encode() not in raw_bytes(tmp_path)
     world.close()

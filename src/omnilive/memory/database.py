@@ -106,9 +106,13 @@ class Database:
         finally:
             self._roll_back()
 
-    def truncate_wal(self) -> bool:
-        """Empty the write-ahead log; False if a reader still needs it."""
-        row = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
+    def truncate_wal(self, wait_ms: int = 1_000) -> bool:
+        """Empty the write-ahead log; False if a reader still needs it after `wait_ms`."""
+        self._connection.set_busy_timeout(wait_ms)
+        try:
+            row = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.set_busy_timeout(schema.BUSY_MS)
         return row is not None and row[0] == 0
 
     def close(self) -> None:

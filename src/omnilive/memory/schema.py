@@ -12,6 +12,7 @@ import apsw
 
 APPLICATION_ID = 0x4F4D4E49  # "OMNI"
 SCHEMA_VERSION = 2
+BUSY_MS = 5_000
 
 _TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -111,7 +112,7 @@ CREATE TABLE command(
 
 def configure(connection: apsw.Connection, *, write: bool) -> None:
     """Set what SQLite keeps per connection: durability, and that deleted bytes are wiped."""
-    connection.set_busy_timeout(5_000)
+    connection.set_busy_timeout(BUSY_MS)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
     if write:

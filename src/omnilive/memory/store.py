@@ -68,6 +68,7 @@ class Store:
         self._lock = lock
         self._recordings = Recordings(database, directory / SEGMENTS)
         self._current: dict[int, Timeline] = {}
+        self._owes_truncation = False
         self._timelines: tuple[int, dict[int, Timeline]] = (-1, {})
 
     @classmethod
@@ -360,7 +361,9 @@ class Store:
 
     def forget(self, public_id: str) -> Forgotten:
         """Delete a moment and everything derived from it."""
-        return forgetting.forget(self.database, self._recordings, public_id)
+        done = forgetting.forget(self.database, self._recordings, public_id)
+        self._owes_truncation = not done.wal_truncated
+        return done
 
     def carry_out(self, command: Command) -> None:
         """Do what a command says."""
@@ -372,7 +375,9 @@ class Store:
             self.add_turn(command)
 
     def carry_out_commands(self) -> None:
-        """Do what other processes asked for."""
+        """Do what other processes asked for, and what a reader held up before."""
+        if self._owes_truncation:
+            self._owes_truncation = not self.database.truncate_wal(wait_ms=0)
         for number, command in commands.pending(self.database):
             error = ""
             try:
