@@ -148,7 +148,7 @@ SHOWN = (
     Shown("MEETING ROOM 214", (), "Which meeting room was on the sign?", (("214",),)),
     Shown("TRAVEL BUDGET", ("Flights 900 euro", "Taxi 75 euro"),
           "What do the flights cost in the travel budget on the screen?", (("900",),)),
-    Shown("BEACH CLOSED", (), "Which place was closed according to the sign?", (("beach",),)),
+    Shown("TICKET OFFICE 38", (), "Which ticket office was on the sign?", (("38",),)),
 )  # fmt: skip
 
 # Slides that fill a talk or a long stream once the others are used up; nothing is asked of them.
