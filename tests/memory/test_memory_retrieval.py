@@ -54,6 +54,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ("预算", 4),
         ("什么时候讨论预算？", 4),
         ("did anyone mention a dog?", 6),
+        ("which title line was written on the slide or picture about the bridge?", 5),
     ],
 )
 def test_the_right_moment_is_first(world: World, question: str, position: int) -> None:

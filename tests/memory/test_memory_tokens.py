@@ -67,6 +67,11 @@ def test_a_question_of_framing_words_alone_keeps_them() -> None:
     assert [word.surface for word in words] == ["ask"]
 
 
+def test_a_framing_noun_is_content_where_there_is_no_other() -> None:
+    words = content_words(query_words("when did somebody mention the camera?"))
+    assert [word.surface for word in words] == ["camera"]
+
+
 @given(st.text(max_size=300))
 def test_every_text_finds_itself(text: str) -> None:
     terms = set(index_terms(text))

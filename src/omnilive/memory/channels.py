@@ -26,6 +26,7 @@ from omnilive.memory.view import View
 MAX_POSTINGS = 20_000
 MAX_CHECKED = 400
 UNKNOWN_NAME_WEIGHT = 0.4
+MAX_FRAMING = 0.4  # what framing words may weigh, beside 1 for the rest
 
 
 class Hit(NamedTuple):
@@ -150,6 +151,12 @@ def _shares(database: Database, words: Sequence[QueryWord], question: str) -> di
             weight *= UNKNOWN_NAME_WEIGHT
         for term in word.terms:
             shares[term] = shares.get(term, 0.0) + weight * weights[term] / len(word.terms)
+    framing = {term for word in words if word.weight < 1.0 for term in word.terms}
+    around = sum(share for term, share in shares.items() if term in framing)
+    core = sum(shares.values()) - around
+    # However many words frame it ("the title on the slide"), what is asked for must decide.
+    scale = min(1.0, core * MAX_FRAMING / around) if core and around else 1.0
+    shares = {term: share * (scale if term in framing else 1.0) for term, share in shares.items()}
     whole = sum(shares.values())
     return {term: share / whole for term, share in shares.items()} if whole else {}
 

@@ -13,17 +13,19 @@ from typing import NamedTuple
 
 from omnilive.memory.wordlists import (
     CHINESE_FILLERS,
+    FRAMING_NOUNS,
+    FRAMING_VERBS,
     IRREGULAR,
     NUMBERS,
     STOP_WORDS,
-    WEAK_WORDS,
 )
 
 MAX_QUESTION_CHARACTERS = 2_000
 MAX_QUESTION_TERMS = 32
 MAX_TERMS = 20_000
 MAX_TERM_CHARACTERS = 64
-WEAK_WEIGHT = 0.3
+VERB_WEIGHT = 0.3
+NOUN_WEIGHT = 0.5
 
 # Han, kana and hangul: scripts that are written without spaces or are best found by pairs.
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
@@ -95,8 +97,9 @@ def query_words(question: str) -> tuple[QueryWord, ...]:
 
 
 def content_words(words: tuple[QueryWord, ...]) -> tuple[QueryWord, ...]:
-    """Return the words of full weight, or all of them if there is none."""
-    return tuple(word for word in words if word.weight >= 1.0) or words
+    """Return the words that weigh most: what is asked for, whatever frames it."""
+    heaviest = max((word.weight for word in words), default=0.0)
+    return tuple(word for word in words if word.weight == heaviest)
 
 
 def _runs(text: str) -> list[str]:
@@ -108,8 +111,7 @@ def _query_words_of_run(run: str) -> list[QueryWord]:
         term = _term(run)
         if run in STOP_WORDS:
             return []
-        weak = run in WEAK_WORDS or term in _WEAK_TERMS
-        return [QueryWord(run, (term,), WEAK_WEIGHT if weak else 1.0)]
+        return [QueryWord(run, (term,), _WEIGHTS.get(term, 1.0))]
     found = []
     for piece in _FILLER.split(run):
         if piece:
@@ -135,4 +137,6 @@ def _without_plural(word: str) -> str:
     return word
 
 
-_WEAK_TERMS = frozenset(_term(word) for word in WEAK_WORDS)
+_WEIGHTS = dict.fromkeys(map(_term, FRAMING_NOUNS), NOUN_WEIGHT) | dict.fromkeys(
+    map(_term, FRAMING_VERBS), VERB_WEIGHT
+)

@@ -28,23 +28,33 @@ STOP_WORDS = frozenset(
     )
 )
 
-# They frame a question ("did anyone mention", "which slide"); they count only a little.
-WEAK_WORDS = frozenset(
+# They frame a question ("did anyone mention"); they count only a little.
+FRAMING_VERBS = frozenset(
     words(
         """
-    say says said tell told talk talked talks speak spoke speaking mention mentioned
-    mentions ask asked discuss discussed describe hear heard listen listened see saw seen
-    look looked watch watched show showed shown shows appear appeared happen happened
-    happens occur occurred come came go went put get got give gave take took make made use
-    used want need know think thought mean find found begin began start started stop
-    stopped end ended read write wrote written screen slide slides picture pictures image
-    images video videos clip clips frame text word words sentence line lines sign title
-    heading recording stream camera film scene moment minute minutes second seconds hour
-    hours morning afternoon evening night day person people man woman speaker voice guy
-    lady thing things kind sort part bit
-    """
+        say says said tell told talk talked talks speak spoke speaking mention mentioned
+        mentions ask asked discuss discussed describe hear heard listen listened see saw
+        seen look looked watch watched show showed shown shows appear appeared happen
+        happened happens occur occurred come came go went put get got give gave take took
+        make made use used want need know think thought mean find found begin began start
+        started stop stopped end ended read write wrote written
+        """
     )
 )
+
+# What carries the content ("which slide"); they count a little more.
+FRAMING_NOUNS = frozenset(
+    words(
+        """
+        screen slide slides picture pictures image images video videos clip clips frame
+        text word words sentence line lines sign title heading recording stream camera
+        film scene moment minute minutes second seconds hour hours morning afternoon
+        evening night day person people man woman speaker voice guy lady thing things kind
+        sort part bit
+        """
+    )
+)
+
 
 IRREGULAR = {
     "said": "say",
