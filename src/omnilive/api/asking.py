@@ -146,17 +146,15 @@ class OpenedMemory:
         parts = self._system.store.play_parts(moment)
         target = out or Path(f"{moment}.mp4")
         if parts.file is not None:
-            export_from_file(parts.file, parts.file_start_ns, parts.file_end_ns, target)
-            return target
+            return export_from_file(parts.file, parts.file_start_ns, parts.file_end_ns, target).path
         if not parts.fragments:
             raise StoreError(f"{moment} cannot be played any more: its recording is not kept.")
-        export_clip(
+        return export_clip(
             [(part.path, part.offset, part.num_bytes) for part in parts.fragments],
             parts.start_ns,
             parts.end_ns,
             target,
-        )
-        return target
+        ).path
 
     def pin(self, moment: str, *, keep: bool = True) -> None:
         """Keep a moment whatever the budget says (or no longer)."""

@@ -6,7 +6,7 @@ import base64
 import html
 import importlib.resources
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from omnilive.evaluation.scoring import Scored
@@ -45,7 +45,7 @@ def to_html(shown: Shown) -> str:
         cited=sum(each.cited for each in shown.scored if each.question.truth),
         citable=sum(bool(each.question.truth) for each in shown.scored),
         facts="".join(f"<div><dt>{_text(k)}</dt><dd>{_text(v)}</dd></div>" for k, v in shown.facts),
-        clips="".join(_clip(clip) for clip in shown.clips),
+        clips="".join(_clips(shown.clips)),
         answers="".join(_answer(each) for each in shown.scored),
         moments="".join(_moment(moment) for moment in shown.moments),
     )
@@ -57,19 +57,19 @@ def position(at_ns: int) -> str:
     return f"{minutes}:{seconds:02}"
 
 
-def _clip(clip: Moment) -> str:
-    if clip.picture:
-        data = base64.b64encode(clip.picture).decode()
-        picture = (
-            f'<img alt="Clip at {position(clip.start_ns)}" src="data:image/jpeg;base64,{data}">'
+def _clips(clips: Sequence[Moment]) -> Iterator[str]:
+    """Yield each clip; one in which nothing was new shows the picture before it, pale."""
+    last = ""
+    for clip in clips:
+        last = base64.b64encode(clip.picture).decode() or last
+        pale = "" if clip.picture else ' class="pale"'
+        alt = f"Clip at {position(clip.start_ns)}"
+        picture = f'<img alt="{alt}"{pale} src="data:image/jpeg;base64,{last}">' if last else ""
+        length = max(1.0, (clip.end_ns - clip.start_ns) / NS_PER_S)
+        yield (
+            f'<a class="clip" id="{_text(clip.id)}" href="#t-{_text(clip.id)}" '
+            f'style="--length:{length:.1f}">{picture}<time>{position(clip.start_ns)}</time></a>'
         )
-    else:
-        picture = '<span class="blank"></span>'
-    width = max(1.0, (clip.end_ns - clip.start_ns) / NS_PER_S)
-    return (
-        f'<a class="clip" id="{_text(clip.id)}" href="#t-{_text(clip.id)}" '
-        f'style="--length:{width:.1f}">{picture}<time>{position(clip.start_ns)}</time></a>'
-    )
 
 
 def _answer(scored: Scored) -> str:

@@ -176,8 +176,9 @@ class Session:
             if cancel is None:
                 return
             self._cut.add(turn_id)
+            event = Interruption(turn_id=turn_id)
+            self._publish(event)
         cancel.set()
-        event = Interruption(turn_id=turn_id)
         for worker in self._workers.values():
             gone = worker.mailbox.discard(lambda letter: _turn_of(letter) == turn_id)
             for letter in gone:
@@ -186,7 +187,6 @@ class Session:
             if Interruption in worker.stage.accepts:
                 self._departed()
                 worker.mailbox.put_now(event, first=True)
-        self._publish(event)
 
     def settle(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being worked on or waiting; False if that takes longer."""
@@ -253,18 +253,24 @@ class Session:
 
     def _emitted(self, event: Event) -> None:
         turn = getattr(event, "turn_id", None)
+        if turn is None:
+            self._publish(event)
+            self._route(event)
+            return
+        # Published under the lock: nothing of a turn is seen after its Interruption.
         with self._lock:
             if isinstance(event, Question) and turn not in self._turns:
-                self._turns[event.turn_id] = Cancel()
+                self._turns[turn] = Cancel()
             unwanted = turn in self._cut and not isinstance(event, AnswerEnded)
             if isinstance(event, AnswerEnded):
-                self._turns.pop(event.turn_id, None)
-                self._cut.discard(event.turn_id)
+                self._turns.pop(turn, None)
+                self._cut.discard(turn)
+            if not unwanted:
+                self._publish(event)
         if unwanted:
             self._cut_off(event)
-            return
-        self._publish(event)
-        self._route(event)
+        else:
+            self._route(event)
 
     def _cut_off(self, letter: object) -> None:
         """End the turn of a question or retrieval that nobody will work on any more."""
