@@ -6,8 +6,7 @@ moves the events between its stages. Perception's stages are made per stream, th
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,7 @@ from omnilive.errors import ConfigError
 from omnilive.events import NS_PER_S, Event, StreamStarted, Voice
 from omnilive.media.contract import ReadOptions, SourceInfo
 from omnilive.media.source import Source
-from omnilive.memory.embedding import WordLlamaEmbedder
+from omnilive.memory.embedding import build_embedder
 from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 from omnilive.memory.streams import SourceFile
@@ -114,6 +113,8 @@ class System:
         speak: whether answers are synthesized.
         doing: what the store is being written for, told to a second writer.
         now_wall_ns: UTC, told to a second writer.
+        wall_clock: gives UTC to questions ("ten minutes ago"); None counts from the newest
+            remembered instant, as is right while a stream is being watched.
 
     Raises:
         StoreError: if the store cannot be used.
@@ -129,6 +130,7 @@ class System:
         speak: bool = False,
         doing: str = "",
         now_wall_ns: int = 0,
+        wall_clock: Callable[[], int] | None = None,
     ) -> None:
         self.config = config
         self._hearing: HearingBackends | None = None
@@ -137,12 +139,16 @@ class System:
         self._closed = False
         self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
         try:
-            self.shared: dict[str, Stage] = self._build_shared(write=write, speak=speak)
+            self.shared: dict[str, Stage] = self._build_shared(
+                write=write, speak=speak, wall_clock=wall_clock
+            )
         except BaseException:
             self.store.close()
             raise
 
-    def _build_shared(self, *, write: bool, speak: bool) -> dict[str, Stage]:
+    def _build_shared(
+        self, *, write: bool, speak: bool, wall_clock: Callable[[], int] | None
+    ) -> dict[str, Stage]:
         config = self.config
         chat = ChatClient(config.vlm) if config.vlm.url else None
         backend: AnswerBackend = ExtractiveBackend(config.answerer)
@@ -152,7 +158,9 @@ class System:
         stages: dict[str, Stage] = {}
         if chat is not None and write and config.captions.enabled:
             stages["captioner"] = Captioner(config.captions, chat)
-        stages["memory"] = Memory(self.store, config.memory, WordLlamaEmbedder())
+        stages["memory"] = Memory(
+            self.store, config.memory, build_embedder(config.memory), wall_clock=wall_clock
+        )
         stages["gate"] = Gate(config.gate)
         stages["answerer"] = Answerer(config.answerer, backend)
         if speak:
@@ -249,7 +257,7 @@ class System:
 
     def continue_epoch(self, started: StreamStarted, *, at_ns: int, wall_ns: int) -> StreamStarted:
         """Open an epoch at `at_ns` of a stream whose wall clock was set."""
-        again = self.store.begin_epoch(
+        return self.store.begin_epoch(
             started.name,
             wall_ns=wall_ns,
             zone=started.zone,
@@ -257,10 +265,10 @@ class System:
             voice=started.voice,
             has_video=started.has_video,
             has_audio=started.has_audio,
-            live=False,  # the clock that jumped must not move stream time
+            live=started.live,
             source=started.source,
+            at_ns=at_ns,  # the clock that jumped must not move stream time
         )
-        return dataclasses.replace(again, live=started.live, at_ns=at_ns)
 
     # --- offline -------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class OpenedMemory:
 
     def __init__(self, store: Path, config: Config) -> None:
         self._path = store
-        self._system = System(config, store, write=False)
+        self._system = System(config, store, write=False, wall_clock=time.time_ns)
 
     # --- asking --------------------------------------------------------------------------
 
