@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+
 from cli_support import Ran, run
 from media_files import write_video
 from world_support import watched

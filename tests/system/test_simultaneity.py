@@ -1,4 +1,4 @@
-"""Perception goes on while a reasoner burns the processor: no sound lost, no more frames dropped."""
+"""Perception goes on while a reasoner burns the processor: no sound lost, no frame more dropped."""
 
 from __future__ import annotations
 
