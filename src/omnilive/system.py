@@ -208,6 +208,7 @@ class System:
         now_ns: int,
         started_at_ns: int | None,
         again: bool,
+        paced: bool,
     ) -> tuple[StreamStarted, int] | None:
         """Open an epoch of a stream.
 
@@ -220,6 +221,7 @@ class System:
             now_ns: UTC.
             started_at_ns: UTC of a file's first instant, if the user said so.
             again: whether a file is watched once more from its start.
+            paced: whether a file is watched at its own pace, so that it begins now.
 
         Returns:
             The epoch, and the time of the source to begin at (a file that was watched in part is
@@ -239,7 +241,7 @@ class System:
                 if point.state == "complete":
                     return None
                 from_ns = point.file_ns
-        origin, wall_ns = _origin(info, now_ns, started_at_ns)
+        origin, wall_ns = _origin(info, now_ns, started_at_ns, paced=paced)
         started = self.store.begin_epoch(
             name,
             wall_ns=wall_ns + from_ns,
@@ -294,7 +296,7 @@ class System:
 
 
 def _origin(
-    info: SourceInfo, now_ns: int, started_at_ns: int | None
+    info: SourceInfo, now_ns: int, started_at_ns: int | None, *, paced: bool
 ) -> tuple[Literal["live", "creation", "watching", "given"], int]:
     """Return what a source's wall time rests on, and the UTC of its first instant."""
     if info.live:
@@ -303,4 +305,5 @@ def _origin(
         return "given", started_at_ns
     if info.created_wall_ns is not None:
         return "creation", info.created_wall_ns
-    return "watching", now_ns
+    # Nothing in a file that exists lies in the future: read fast, it ends now (decision 0005).
+    return "watching", now_ns if paced else now_ns - (info.duration_ns or 0)

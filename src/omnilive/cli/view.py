@@ -33,6 +33,14 @@ from omnilive.events import (
 from omnilive.serving import wire
 
 
+_ORIGINS = {
+    "live": "live since",
+    "creation": "recorded (as the file says) at",
+    "given": "recorded (as you say) at",
+    "watching": "times of day unknown (set --started-at), counted from",
+}
+
+
 class View(Protocol):
     """What `watch` shows things on."""
 
@@ -121,7 +129,12 @@ class LiveView:
         match event:
             case StreamStarted():
                 self._wire.encode(event)
-                self._line("bold", f"Watching {event.source}", f"as {event.name}")
+                since = self._wire.at(event.stream, event.at_ns)
+                self._line(
+                    "bold",
+                    f"Watching {event.source}",
+                    f"as {event.name}, {_ORIGINS[event.origin]} {since}",
+                )
             case Utterance() if not event.typed:
                 self._line("cyan", self._clock(event.stream, event.start_ns), f'"{event.text}"')
             case SceneText():

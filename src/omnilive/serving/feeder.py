@@ -67,6 +67,7 @@ class Epochs(Protocol):
         now_ns: int,
         started_at_ns: int | None,
         again: bool,
+        paced: bool,
     ) -> tuple[StreamStarted, int] | None:
         """Open an epoch; returns it and the source time to begin at, None if all is remembered."""
         ...
@@ -179,6 +180,7 @@ class Feeder:
                 now_ns=self._clock.wall_ns(),
                 started_at_ns=self.feed.started_at_ns,
                 again=self.feed.again,
+                paced=self.feed.realtime,
             )
         )
         begun = self._session.call("memory", begin).result()
