@@ -134,6 +134,7 @@ class Watch:
     def stop(self) -> None:
         """End the sources here; what was perceived is committed, then the events end."""
         self._stopped.set()
+        self._session.shed_captions()
         for feeder in self._feeders:
             feeder.stop()
 

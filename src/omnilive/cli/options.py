@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -44,6 +45,15 @@ def configure(
     vlm_model: str | None = None,
 ) -> Config:
     """Return preset, file, then options: each over what came before."""
-    return presets.configure(
+    config = presets.configure(
         file=file, preset=preset, overrides=overrides or (), vlm=vlm, vlm_model=vlm_model
     )
+    if config.vlm.url:
+        # Privacy: nothing leaves the machine without being said.
+        server = urlsplit(config.vlm.url)
+        typer.echo(
+            f"omnilive: pictures and words of remembered moments, and your questions, are sent to "
+            f"{server.hostname}{f':{server.port}' if server.port else ''} ({config.vlm.model}).",
+            err=True,
+        )
+    return config

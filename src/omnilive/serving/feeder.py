@@ -6,26 +6,29 @@ clock, and how long to wait before a live source is tried again.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from omnilive.clock import Clock
-from omnilive.errors import MediaError, OmniLiveError
+from omnilive.errors import MediaError, OmniLiveError, StoreError
 from omnilive.events import NS_PER_S, StageFailed, StreamEnded, StreamStarted, Tick, Voice
-from omnilive.media.contract import MediaReader, ReadOptions, SourceInfo
+from omnilive.media.container_reader import moved
+from omnilive.media.contract import MediaEvent, MediaReader, ReadOptions, SourceInfo
 from omnilive.media.reader import open_source
 from omnilive.media.source import Source
+from omnilive.serving.arrival import Arrival
 from omnilive.serving.pacing import Pacer
 from omnilive.serving.session import Session
 
 _log = logging.getLogger(__name__)
 
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-_CLOCK_STEP_NS = 2 * NS_PER_S  # a larger step of the wall clock opens a new epoch
+_SETTLED_NS = 10 * NS_PER_S  # a source that came back for this long is tried again at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +81,20 @@ class Epochs(Protocol):
 
 
 class Feeder:
-    """Feeds one source into a session until it ends or is told to stop."""
+    """Feeds one source into a session until it ends or is told to stop.
 
-    def __init__(self, feed: Feed, session: Session, epochs: Epochs, clock: Clock) -> None:
+    Args:
+        feed: what to watch.
+        session: what is fed.
+        epochs: who numbers streams and epochs.
+        clock: for pacing and wall times.
+        alone: whether this is the only source; one of several says at once why it failed, because
+            the others may go on for days.
+    """
+
+    def __init__(
+        self, feed: Feed, session: Session, epochs: Epochs, clock: Clock, *, alone: bool = True
+    ) -> None:
         self.feed = feed
         self.error: OmniLiveError | None = None
         self.notice = ""
@@ -91,6 +105,7 @@ class Feeder:
         self._session = session
         self._epochs = epochs
         self._clock = clock
+        self._alone = alone
         self._stop = threading.Event()
         self._reader: MediaReader | None = None
         self._thread = threading.Thread(
@@ -123,50 +138,79 @@ class Feeder:
             self.error = MediaError(
                 f"Reading {self.feed.source.shown} failed ({type(error).__name__})."
             )
+        else:
+            return
+        if not self._alone:
+            self._report(str(self.error))
 
     def _watch(self) -> None:
         tries = 0
         connected = False
         while not self._stop.is_set():
+            before_ns = self.watched_ns
             try:
-                reader = open_source(self.feed.source, self.feed.read)
-            except MediaError as error:
+                reader = open_source(self.feed.source, self.feed.read, self._stop)
+                is_live = reader.info.live
+                error_text = self._play(reader)
+            except (MediaError, StoreError) as error:
+                if self._stop.is_set():
+                    return
                 if not connected:
                     raise
-                self._report(str(error))
-                self._pause(tries)
-                tries += 1
-                continue
-            connected = True
-            error_text = self._play(reader)
-            if not reader.info.live:
+                # A server that is not back yet; a disk too full to open the next epoch.
+                error_text, is_live = str(error), True
+            if not is_live:
                 if error_text:
                     self.error = MediaError(error_text)
                 return
             if self._stop.is_set():
                 return
+            connected = True
             self._report(error_text or f"{self.feed.source.shown} ended; waiting for it to return.")
-            # A source that came back for a while starts over with the shortest pause.
-            tries = 0 if self.watched_ns > 10 * NS_PER_S else tries
+            tries = 0 if self.watched_ns - before_ns > _SETTLED_NS else tries
             self._pause(tries)
             tries += 1
 
     def _play(self, reader: MediaReader) -> str:
         """Feed one opening of the source as one epoch; return why it ended ("" = its true end)."""
         self._reader = reader
-        self.watched_ns = 0
         try:
-            begun = self._begin(reader)
-            if begun is None:
-                return ""
-            started, from_ns = begun
-            self._session.feed(started)
-            return self._feed(reader, started, from_ns)
+            return self._play_live(reader) if reader.info.live else self._play_file(reader)
         finally:
             self._reader = None
             reader.close()
 
-    def _begin(self, reader: MediaReader) -> tuple[StreamStarted, int] | None:
+    def _play_live(self, reader: MediaReader) -> str:
+        arrival = Arrival(self._clock)
+        events = reader.events(stream=0, at_ns=0, wall_ns=0)
+        held = arrival.hold(events, self._stop)
+        if held and isinstance(held[0], StreamEnded):
+            return held[0].error  # it was opened, but nothing came: there is no epoch of nothing
+        begun = self._begin(reader, arrival.wall_at(0))
+        if begun is None:
+            return ""
+        started, _ = begun
+        placed = (
+            replace(moved(event, started.at_ns), stream=started.stream)
+            for event in itertools.chain(held, events)
+        )
+        return self._feed(placed, started, arrival)
+
+    def _play_file(self, reader: MediaReader) -> str:
+        """Feed a file from where it was left."""
+        begun = self._begin(reader, self._clock.wall_ns())
+        if begun is None:
+            return ""
+        started, from_ns = begun
+        events = reader.events(
+            stream=started.stream,
+            at_ns=started.at_ns - from_ns,
+            wall_ns=started.wall_ns - from_ns,
+            from_ns=from_ns,
+        )
+        return self._feed(events, started, None)
+
+    def _begin(self, reader: MediaReader, now_ns: int) -> tuple[StreamStarted, int] | None:
         """Open an epoch in the store; None if this file is remembered to its end already."""
         info = reader.info
         self.duration_ns = info.duration_ns
@@ -177,10 +221,9 @@ class Feeder:
                 voice=self.feed.voice,
                 zone=self.feed.zone,
                 info=info,
-                now_ns=self._clock.wall_ns(),
+                now_ns=now_ns,
                 started_at_ns=self.feed.started_at_ns,
                 again=self.feed.again,
-                paced=self.feed.realtime,
             )
         )
         begun = self._session.call("memory", begin).result()
@@ -190,52 +233,51 @@ class Feeder:
             )
         return begun
 
-    def _feed(self, reader: MediaReader, started: StreamStarted, from_ns: int) -> str:
-        pacer = Pacer(self._clock, self._stop) if self.feed.realtime and not started.live else None
-        base_ns = started.at_ns - from_ns
-        wall_ns = started.wall_ns - from_ns
-        drift = _Drift(self._clock) if started.live else None
+    def _feed(
+        self, events: Iterable[MediaEvent], started: StreamStarted, arrival: Arrival | None
+    ) -> str:
+        """Feed an epoch to its end; `arrival` is of a live source whose time 0 is its start."""
+        pacer = Pacer(self._clock, self._stop) if self.feed.realtime and arrival is None else None
+        base_ns = self.position_ns = started.at_ns
         ended: StreamEnded | None = None
-        events = reader.events(
-            stream=started.stream, at_ns=base_ns, wall_ns=wall_ns, from_ns=from_ns
-        )
+        self._session.feed(started)
         for event in events:
-            if self._stop.is_set() and not isinstance(event, StreamEnded):
+            if isinstance(event, StreamEnded):
+                ended = event
+                break
+            if self._stop.is_set():
                 break
             if pacer is not None and not pacer.keep(event):
                 self.dropped["late frames"] += 1
                 continue
-            if isinstance(event, StreamEnded):
-                ended = event
-                break
             if isinstance(event, Tick):
-                self._advance(event, started, from_ns)
-                if drift is not None and drift.stepped():
-                    started = self._new_epoch(started, event)
+                self._advance(event.at_ns)
+                if arrival is not None:
+                    arrival.note(event.at_ns - base_ns)
+                    event = replace(event, wall_ns=arrival.wall_at(event.at_ns - base_ns))
+                    if arrival.stepped():
+                        started = self._new_epoch(started, event)
             if not self._session.feed(event):
                 break
         if ended is None:
+            ended = StreamEnded(stream=started.stream, at_ns=max(self.position_ns, started.at_ns))
+        if self._stop.is_set():
             # A file that was not watched to its end is resumed next time: it is not complete.
-            ended = StreamEnded(
-                stream=started.stream,
-                at_ns=max(self.position_ns, started.at_ns),
-                error="" if started.live else "Stopped before its end.",
-            )
+            ended = replace(ended, error="" if started.live else "Stopped before its end.")
+        self._advance(ended.at_ns)
         self._session.end_stream(ended)
         return "" if self._stop.is_set() else ended.error
 
-    def _advance(self, tick: Tick, started: StreamStarted, from_ns: int) -> None:
-        self.position_ns = tick.at_ns
-        self.watched_ns = tick.at_ns - started.at_ns
+    def _advance(self, at_ns: int) -> None:
+        self.watched_ns += max(0, at_ns - self.position_ns)
+        self.position_ns = max(at_ns, self.position_ns)
 
     def _new_epoch(self, started: StreamStarted, tick: Tick) -> StreamStarted:
         """The wall clock was set: stream time goes on, from here it means another time of day."""
         self._session.end_stream(StreamEnded(stream=started.stream, at_ns=tick.at_ns))
         again = self._session.call(
             "memory",
-            lambda: self._epochs.continue_epoch(
-                started, at_ns=tick.at_ns, wall_ns=self._clock.wall_ns()
-            ),
+            lambda: self._epochs.continue_epoch(started, at_ns=tick.at_ns, wall_ns=tick.wall_ns),
         ).result()
         self._session.feed(again)
         return again
@@ -245,18 +287,3 @@ class Feeder:
 
     def _pause(self, tries: int) -> None:
         self._clock.wait(self._stop, _BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
-
-
-class _Drift:
-    """Watches the wall clock against the one that never steps."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._offset_ns = clock.wall_ns() - clock.monotonic_ns()
-
-    def stepped(self) -> bool:
-        offset_ns = self._clock.wall_ns() - self._clock.monotonic_ns()
-        if abs(offset_ns - self._offset_ns) <= _CLOCK_STEP_NS:
-            return False
-        self._offset_ns = offset_ns
-        return True

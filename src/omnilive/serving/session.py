@@ -41,7 +41,8 @@ from omnilive.events import (
 )
 from omnilive.serving.journal import Journal
 from omnilive.serving.mailbox import Mailbox
-from omnilive.serving.worker import Letter, Worker
+from omnilive.serving.packing import packed
+from omnilive.serving.worker import Letter, Packed, Worker
 from omnilive.stage import Stage
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ T = TypeVar("T")
 _TURN = (Question, Retrieval, Dismissed, AnswerStarted, AnswerText, AnswerEnded, AnswerAudio)
 # Heavy or frequent, of no use to who watches the session.
 _PRIVATE = (VideoFrame, AudioChunk, MediaPacket, Tick, Watermark, Retrieval)
-_CAPACITY = {"hearing": 256, "seeing": 12, "captioner": 64, "memory": 4096}
+_CAPTIONER = "captioner"
+_CAPACITY = {"hearing": 256, "seeing": 12, _CAPTIONER: 2048, "memory": 4096}
 _DEFAULT_CAPACITY = 256
 _LIVE_FRAMES = 8  # of a live source, waiting to be looked at; older ones are dropped
 _VIEW_CAPACITY = 4096
@@ -106,6 +108,7 @@ class Session:
         self._turns: dict[str, Cancel] = {}
         self._cut: set[str] = set()
         self._cancel = Cancel()
+        self._captions_cut = Cancel()
         self._closed = False
         for name, stage in system.shared.items():
             ready = getattr(stage, "ready", None)
@@ -202,6 +205,14 @@ class Session:
         """Return the next event, or None if none came in time."""
         return self._view.get(timeout)
 
+    def shed_captions(self) -> None:
+        """Give up captions not made yet: who stops a watch does not wait for a server."""
+        worker = self._workers.get(_CAPTIONER)
+        if worker is None or self._captions_cut.is_set:
+            return
+        self._captions_cut.set()
+        self._dropped("captions", len(worker.mailbox.discard(_is_packed)))
+
     def forsake(self) -> None:
         """Say that nobody reads the events any more: nothing waits for them to be taken."""
         self._view.close()
@@ -243,7 +254,7 @@ class Session:
             capacity=_CAPACITY.get(role, _DEFAULT_CAPACITY),
             emit=self._emitted,
             fail=self._failed,
-            cancel_for=self._cancel_for,
+            cancel_for=lambda event: self._cancel_for(name, event),
             delivered=self._journal.delivered if self._journal else lambda _name, _event: None,
             done=self._done,
             ready=ready,
@@ -300,14 +311,22 @@ class Session:
             before = box.dropped["frames"]
             taken = box.put_newest(event, "frames", _is_frame, _LIVE_FRAMES)
             self._dropped("frames", box.dropped["frames"] - before)
-        elif isinstance(event, Clip) and worker.name == "captioner" and not self._lossless:
-            before = box.dropped["captions"]
-            taken = box.put_newest(event, "captions", _is_clip, box.capacity)
-            self._dropped("captions", box.dropped["captions"] - before)
+        elif isinstance(event, Clip) and worker.name == _CAPTIONER:
+            taken = self._deliver_packed(worker, event)
         else:
             taken = box.put(event)
         if not taken:
             self._landed(1)
+        return taken
+
+    def _deliver_packed(self, worker: Worker, clip: Clip) -> bool:
+        """Let a clip wait for its caption; a live source is never held up by a slow server."""
+        box = worker.mailbox
+        if self._lossless:
+            return box.put(packed(clip))
+        before = box.dropped["captions"]
+        taken = box.put_newest(packed(clip), "captions", _is_packed, box.capacity)
+        self._dropped("captions", box.dropped["captions"] - before)
         return taken
 
     def _done(self, name: str, event: Event) -> None:
@@ -341,10 +360,11 @@ class Session:
         if isinstance(question, Question) and turn is not None:
             self._emitted(_unanswered(question, error))
 
-    def _cancel_for(self, event: Event) -> Cancel:
+    def _cancel_for(self, name: str, event: Event) -> Cancel:
         turn = getattr(event, "turn_id", None)
         with self._lock:
-            return self._turns.get(turn, self._cancel) if turn else self._cancel
+            standing = self._captions_cut if name == _CAPTIONER else self._cancel
+            return self._turns.get(turn, standing) if turn else standing
 
     # --- bookkeeping ---------------------------------------------------------------------
 
@@ -398,8 +418,8 @@ def _is_frame(letter: Letter) -> bool:
     return isinstance(letter, VideoFrame)
 
 
-def _is_clip(letter: Letter) -> bool:
-    return isinstance(letter, Clip)
+def _is_packed(letter: Letter) -> bool:
+    return isinstance(letter, Packed)
 
 
 def _turn_of(letter: object) -> str | None:

@@ -31,7 +31,14 @@ class _Call:
     work: Callable[[], None]
 
 
-Letter = Event | _Call
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An event that is kept small while it waits."""
+
+    unpack: Callable[[], Event]
+
+
+Letter = Event | _Call | Packed
 
 
 class Worker:
@@ -108,6 +115,8 @@ class Worker:
                 break
             if isinstance(letter, _Call):
                 letter.work()
+            elif isinstance(letter, Packed):
+                self._take(letter.unpack())
             elif letter is not None:
                 self._take(letter)
             self._retry()
