@@ -224,6 +224,7 @@ class Feeder:
                 now_ns=now_ns,
                 started_at_ns=self.feed.started_at_ns,
                 again=self.feed.again,
+                paced=self.feed.realtime,
             )
         )
         begun = self._session.call("memory", begin).result()
