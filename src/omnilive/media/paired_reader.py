@@ -31,8 +31,14 @@ _MOST_HELD = 512
 class PairedReader:
     """A `MediaReader` that records one source and perceives another."""
 
-    def __init__(self, source: Source, detect: Source, options: ReadOptions) -> None:
-        """Open both at once.
+    def __init__(
+        self,
+        source: Source,
+        detect: Source,
+        options: ReadOptions,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Open both at once; `stop` gives up on it.
 
         Raises:
             MediaError: one of them could not be opened.
@@ -40,6 +46,7 @@ class PairedReader:
         self._queue: queue.Queue[tuple[bool, MediaEvent, int]] = queue.Queue(_QUEUED)
         self._opened: queue.Queue[tuple[bool, RemoteReader | MediaError]] = queue.Queue()
         self._closed = threading.Event()
+        self._stop = stop
         self._readers: dict[bool, RemoteReader] = {}
         # The main stream is decoded nowhere: that is what the sub-stream is for.
         plans = (
@@ -100,7 +107,7 @@ class PairedReader:
     def _pump(self, is_main: bool, source: Source, options: ReadOptions) -> None:
         """Open one stream and pass on what comes, stamped with its arrival (own thread)."""
         try:
-            reader = RemoteReader(source, options)
+            reader = RemoteReader(source, options, self._stop)
         except MediaError as error:
             self._opened.put((is_main, error))
             return

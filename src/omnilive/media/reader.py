@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from omnilive.errors import MediaError
 from omnilive.media.container_reader import ContainerReader
 from omnilive.media.contract import MediaReader, ReadOptions, SourceInfo
@@ -10,8 +12,10 @@ from omnilive.media.remote_reader import RemoteReader
 from omnilive.media.source import Source
 
 
-def open_source(source: Source, options: ReadOptions) -> MediaReader:
-    """Open `source` for reading.
+def open_source(
+    source: Source, options: ReadOptions, stop: threading.Event | None = None
+) -> MediaReader:
+    """Open `source` for reading; `stop` gives up on a network source that is slow to open.
 
     Raises:
         MediaError: it cannot be read; one sentence says why and what to do, without secrets.
@@ -23,8 +27,8 @@ def open_source(source: Source, options: ReadOptions) -> MediaReader:
     if options.detect is not None:
         if options.detect.kind == "file":
             raise MediaError("The sub-stream must be a network address or a camera, not a file.")
-        return PairedReader(source, options.detect, options)
-    return RemoteReader(source, options)
+        return PairedReader(source, options.detect, options, stop)
+    return RemoteReader(source, options, stop)
 
 
 def probe(source: Source) -> SourceInfo:

@@ -30,13 +30,16 @@ from omnilive.media.wire import Failed, Message, Order, read_message
 _QUEUED = 32
 _START_S = 15.0  # for the interpreter of the child to start, on a busy machine
 _LEAVE_S = 5.0
+_LOOK_S = 0.1  # how soon a stop is noticed while the source opens
 
 
 class RemoteReader:
     """A `MediaReader` whose work is done in a child process."""
 
-    def __init__(self, source: Source, options: ReadOptions) -> None:
-        """Start the child and wait until it has opened the source.
+    def __init__(
+        self, source: Source, options: ReadOptions, stop: threading.Event | None = None
+    ) -> None:
+        """Start the child and wait until it has opened the source, or `stop` is set.
 
         Raises:
             MediaError: it could not be opened in time; the sentence says why.
@@ -49,7 +52,7 @@ class RemoteReader:
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
         try:
-            self._info = self._opened()
+            self._info = self._opened(stop or self._closed)
         except BaseException:
             self.close()
             raise
@@ -109,8 +112,15 @@ class RemoteReader:
             event = replace(event, error=scrub(event.error, self._source))
         return event
 
-    def _opened(self) -> SourceInfo:
-        message = self._next(self._options.open_timeout_s + _START_S)
+    def _opened(self, stop: threading.Event) -> SourceInfo:
+        left_s = self._options.open_timeout_s + _START_S
+        message: Message | str | None = None
+        while message is None and left_s > 0:
+            if stop.is_set():
+                raise MediaError("Watching was stopped.")
+            with contextlib.suppress(queue.Empty):
+                message = self._queue.get(timeout=_LOOK_S) or ""
+            left_s -= _LOOK_S
         if isinstance(message, SourceInfo):
             return message
         if isinstance(message, Failed):
