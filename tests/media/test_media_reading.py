@@ -53,6 +53,23 @@ def test_keyframes_alone_are_decoded_while_they_come_often_enough(tmp_path, monk
     assert len(fed) == 126
 
 
+def test_keyframes_once_a_second_need_not_stand_on_whole_seconds(tmp_path, monkeypatch):
+    from omnilive.media import video_track
+
+    fed = []
+    decode = video_track.VideoTrack._decode
+
+    def counting(self, packet, at_ns):
+        fed.append(packet.is_keyframe)
+        return decode(self, packet, at_ns)
+
+    monkeypatch.setattr(video_track.VideoTrack, "_decode", counting)
+    # A cut at 0.52 s: from there on the encoder counts its second anew.
+    times = read(write_video(tmp_path / "a.mp4", seconds=8, gop=25, keys=[13])).frame_times_s
+    assert times[:8] == pytest.approx([0, 1.52, 2.52, 3.52, 4.52, 5.52, 6.52, 7.52], abs=0.002)
+    assert fed[:8] == [True] * 8  # only the end of the file is decoded in full
+
+
 def test_keyframes_that_become_rare_in_the_middle_cost_no_picture(tmp_path):
     path = write_video(tmp_path / "a.mp4", seconds=20, gop=1000, keys=range(0, 250, 25))
     times = read(path).frame_times_s

@@ -94,7 +94,7 @@ class VideoTrack:
                 pictures += self._decode(packet, at_ns) + self._drain()
             return pictures
         self._group.append((packet, at_ns))
-        if at_ns > self._due_ns + self._patience_ns:
+        if at_ns > self._waits_until_ns:
             self._only_keys = False
             self._calm = 0
             group, self._group = self._group, []
@@ -125,6 +125,21 @@ class VideoTrack:
         """How long to wait for a keyframe after a picture was due."""
         return self._interval_ns // 4
 
+    @property
+    def _waits_until_ns(self) -> int:
+        """When a keyframe that has not come is given up and everything is decoded."""
+        until_ns = self._due_ns + self._patience_ns
+        if self._last_key_ns is None or not self._is_frequent:
+            return until_ns
+        # Keyframes once a second need not stand on whole seconds (cuts, 29.97 frames a second):
+        # one in every interval is enough. The packets are kept, so waiting loses no picture.
+        return max(until_ns, self._last_key_ns + self._interval_ns + self._patience_ns)
+
+    @property
+    def _is_frequent(self) -> bool:
+        """Whether keyframes come often enough to be all that is decoded."""
+        return self._apart_ns <= self._interval_ns + self._interval_ns // 20
+
     def _note_key(self, at_ns: int) -> list[tuple[int, Pixels]]:
         """Go back to keyframes alone once they have been frequent for a while."""
         if self._last_key_ns is not None:
@@ -132,8 +147,7 @@ class VideoTrack:
         self._last_key_ns = at_ns
         if self._only_keys:
             return []
-        frequent = self._apart_ns <= self._interval_ns + self._interval_ns // 20
-        self._calm = self._calm + 1 if frequent else 0
+        self._calm = self._calm + 1 if self._is_frequent else 0
         if self._calm < _CALM_KEYFRAMES:
             return []
         pictures = self._drain()
