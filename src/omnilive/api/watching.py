@@ -22,6 +22,8 @@ from omnilive.events import (
     ClipMemory,
     Event,
     Moment,
+    StageFailed,
+    StreamStarted,
     Utterance,
     Voice,
 )
@@ -80,18 +82,20 @@ class Watch:
         self._session = Session(
             system, lossless=lossless, journal=Journal(journal) if journal else None
         )
-        self._feeders = [Feeder(feed, self._session, system, self._clock) for feed in feeds]
+        self._feeders = [
+            Feeder(feed, self._session, system, self._clock, alone=len(feeds) == 1)
+            for feed in feeds
+        ]
         self._ask = list(ask)
         self._play = play
         self._asked: dict[str, float] = {}
         self._took_ms: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
-        self._streams_ns: Counter[int] = Counter()
+        self._live: set[int] = set()
         self._remembering = threading.Event()
         self._stopped = threading.Event()
         self._started = time.monotonic()
         self._ended: float | None = None
-        self._lossless = lossless
         self._conductor = threading.Thread(
             target=self._conduct, name="omnilive conductor", daemon=True
         )
@@ -192,9 +196,13 @@ class Watch:
         return self._conductor.is_alive()
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, ClipMemory):
+        if isinstance(event, StreamStarted):
+            if event.live:
+                self._live.add(event.stream)
+        elif isinstance(event, ClipMemory):
             self._counts["clips"] += not event.extended
-            self._remembering.set()
+            if event.stream in self._live:
+                self._remembering.set()
         elif isinstance(event, Utterance) and not event.typed:
             self._counts["utterances"] += 1
         elif isinstance(event, AnswerEnded):
@@ -207,15 +215,14 @@ class Watch:
     def _conduct(self) -> None:
         """Ask at the right moment, see the sources to their end, then close the session."""
         try:
-            if not self._lossless:
-                self._ask_when_remembering()
+            self._ask_when_remembering()
             for feeder in self._feeders:
                 feeder.join()
             self._session.settle()
             for question in self._ask:
-                if all(feeder.error is not None for feeder in self._feeders):
+                if all(f.error is not None and not f.watched_ns for f in self._feeders):
                     break  # nothing was seen: the error says more than an answer would
-                self.ask(question)
+                self._ask_or_report(question)
                 self._session.settle()
             self.notices += [feeder.notice for feeder in self._feeders if feeder.notice]
             self._ended = time.monotonic()
@@ -224,15 +231,19 @@ class Watch:
             self._system.close()
 
     def _ask_when_remembering(self) -> None:
-        live = [f for f in self._feeders if f.feed.source.kind != "file"]
-        if not live or not self._ask:
+        if not self._ask or all(f.feed.source.kind == "file" for f in self._feeders):
             return
         while not self._stopped.is_set() and any(not f.join(0) for f in self._feeders):
             if self._remembering.wait(0.1):
-                for question in self._ask:
-                    self.ask(question)
-                self._ask = []
+                while self._ask:
+                    self._ask_or_report(self._ask.pop(0))
                 return
+
+    def _ask_or_report(self, question: str) -> None:
+        try:
+            self.ask(question)
+        except UsageError as error:  # more questions than may be open at once
+            self._session.report(StageFailed(stage="question", error=str(error)))
 
 
 def watch(
@@ -283,10 +294,11 @@ def watch(
         raise UsageError("Name at least one source to watch.")
     if len(texts) > 1 and (stream is not None or detect is not None):
         raise UsageError("--stream and --detect go with a single source.")
+    if not all(question.strip() for question in ask):
+        raise UsageError("A question is empty; write what you want to know.")
     if started_at is not None and started_at.tzinfo is None:
         started_at = started_at.astimezone()
     sources = [parse_source(str(text)) for text in texts]
-    live = any(each.kind != "file" for each in sources)
     names = _names(sources, stream)
     system = System(
         config,
@@ -319,7 +331,7 @@ def watch(
         feeds=feeds,
         ask=ask,
         journal=journal,
-        lossless=not (live or realtime),
+        lossless=not realtime,
         clock=clock,
         play=play,
     )

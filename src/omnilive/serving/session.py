@@ -76,8 +76,8 @@ class Session:
 
     Args:
         system: the stages.
-        lossless: True waits for slow stages (files as fast as possible); False never holds a live
-            source up: frames are dropped, oldest first, and counted.
+        lossless: True waits for slow stages (files as fast as possible); False holds no source up:
+            frames are dropped, oldest first, and counted. A live source is never held up.
         journal: where the order of delivery is written, if anywhere.
         max_turns: how many questions may be open at once.
     """
@@ -102,6 +102,7 @@ class Session:
         self._in_flight = 0
         self._workers: dict[str, Worker] = {}
         self._streams: dict[int, list[str]] = {}
+        self._live: set[int] = set()
         self._positions: dict[int, int] = {}
         self._ending: dict[int, tuple[StreamEnded, set[str]]] = {}
         self._ended: dict[int, threading.Event] = {}
@@ -236,6 +237,8 @@ class Session:
 
     def _open_stream(self, event: StreamStarted) -> None:
         with self._lock:
+            if event.live:
+                self._live.add(event.stream)
             if event.stream in self._streams:
                 return
             names = []
@@ -307,7 +310,7 @@ class Session:
         box = worker.mailbox
         if isinstance(event, _TURN):
             taken = box.put_now(event)
-        elif isinstance(event, VideoFrame) and not self._lossless:
+        elif isinstance(event, VideoFrame) and self._must_flow(event.stream):
             before = box.dropped["frames"]
             taken = box.put_newest(event, "frames", _is_frame, _LIVE_FRAMES)
             self._dropped("frames", box.dropped["frames"] - before)
@@ -322,7 +325,7 @@ class Session:
     def _deliver_packed(self, worker: Worker, clip: Clip) -> bool:
         """Let a clip wait for its caption; a live source is never held up by a slow server."""
         box = worker.mailbox
-        if self._lossless:
+        if not self._must_flow(clip.stream):
             return box.put(packed(clip))
         before = box.dropped["captions"]
         taken = box.put_newest(packed(clip), "captions", _is_packed, box.capacity)
@@ -371,12 +374,15 @@ class Session:
     def _publish(self, event: Event) -> None:
         if isinstance(event, _PRIVATE):
             return
-        if self._lossless and not isinstance(event, _TURN):
+        if self._lossless and not self._live and not isinstance(event, _TURN):
             self._view.put(event)
             return
         before = self._view.dropped["view"]
         self._view.put_newest(event, "view", lambda _each: True, _VIEW_CAPACITY)
         self._dropped("view", self._view.dropped["view"] - before, settle=False)
+
+    def _must_flow(self, stream: int) -> bool:
+        return not self._lossless or stream in self._live
 
     def _note_position(self, event: Event) -> None:
         at_ns = getattr(event, "at_ns", None)
