@@ -8,7 +8,7 @@ tries again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from omnilive.cancel import Cancel
 from omnilive.errors import OmniLiveError
@@ -32,11 +32,13 @@ from omnilive.events import (
     StreamStarted,
     Tick,
     Utterance,
+    VideoFrame,
     Watermark,
 )
 from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.newest import NewestFrames
 from omnilive.memory.pending import PendingStream
 from omnilive.memory.perceived import moment_of
 from omnilive.memory.recall import Recall, RecallConfig
@@ -98,6 +100,7 @@ class Memory:
         self._wall_clock = wall_clock
         self._recall = Recall(store, embedder, self._config.recall)
         self._streams: dict[int, PendingStream] = {}
+        self._newest = NewestFrames()
         self._ending: list[PendingStream] = []
         self._turns: list[NewTurn] = []
         self._limits = BlockLimits(
@@ -111,6 +114,7 @@ class Memory:
         """The event types memory wants."""
         return (
             StreamStarted,
+            VideoFrame,
             MediaPacket,
             StreamGap,
             Tick,
@@ -129,6 +133,9 @@ class Memory:
 
     def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
         """Take one event; yield what was remembered, or what a question finds."""
+        if isinstance(event, VideoFrame):
+            self._newest.take(event)
+            return
         if isinstance(event, Question):
             self._note_asked(event)
             yield self._retrieve(event)
@@ -268,12 +275,20 @@ class Memory:
                     self._ending.remove(pending)
                 else:
                     del self._streams[stream]
+                    self._newest.drop(stream)
 
     # --- answering ----------------------------------------------------------------------
 
     def _retrieve(self, question: Question) -> Retrieval:
         now_wall_ns = None if self._wall_clock is None else self._wall_clock()
-        return self._recall.retrieve(question, self._pending_moments(), now_wall_ns)
+        found = self._recall.retrieve(question, self._pending_moments(), now_wall_ns)
+        asked = frozenset(
+            number
+            for number, pending in self._streams.items()
+            if question.scope in ("", pending.started.name)
+        )
+        newest = self._newest.jpeg(question, asked)
+        return replace(found, latest_picture=newest) if newest else found
 
     def _pending_moments(self) -> list[Moment]:
         open_ends = [*self._ending, *self._streams.values()]
@@ -304,6 +319,7 @@ class Memory:
         self._store.pin(event.moment, event.keep)
 
     def _forget(self, event: Forget) -> None:
+        self._newest.clear()
         dropped = [pending.forget(event.moment) for pending in self._streams.values()]
         try:
             self._store.forget(event.moment)

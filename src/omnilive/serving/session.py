@@ -310,6 +310,11 @@ class Session:
         box = worker.mailbox
         if isinstance(event, _TURN):
             taken = box.put_now(event)
+        elif isinstance(event, VideoFrame) and worker.name == "memory":
+            # Memory keeps the newest frames only: older ones that wait are no loss.
+            before = box.dropped["older frames"]
+            taken = box.put_newest(event, "older frames", _is_frame, 2)
+            self._landed(box.dropped["older frames"] - before)
         elif isinstance(event, VideoFrame) and self._must_flow(event.stream):
             before = box.dropped["frames"]
             taken = box.put_newest(event, "frames", _is_frame, _LIVE_FRAMES)
