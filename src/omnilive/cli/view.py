@@ -32,7 +32,6 @@ from omnilive.events import (
 )
 from omnilive.serving import wire
 
-
 _ORIGINS = {
     "live": "live since",
     "creation": "recorded (as the file says) at",
