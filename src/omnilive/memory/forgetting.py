@@ -1,45 +1,27 @@
 """Pinning and forgetting. Forgetting reaches everything that was derived from a moment.
 
-Words said also lie in the sound, words shown in the picture: forgetting an utterance takes the
-recording of its span, forgetting screen text also the picture. One transaction removes rows; the
-recordings are copied without the forgotten bytes before it and the old files wiped after it.
+One transaction a batch removes rows; the recordings are copied without the forgotten bytes before
+it and the old files wiped after it, so a crash in between leaves either all of a batch or, after the
+next opening, nothing of it. Emptying the write-ahead log is the store's part.
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
 from omnilive.events import moment_id
 from omnilive.memory import blocks
 from omnilive.memory.database import Database
-from omnilive.memory.moments import COLUMNS, KINDS, MomentRow, find
+from omnilive.memory.doomed import CLIPS_A_BATCH, Collector, Doomed, known
+from omnilive.memory.forget_request import ForgetRequest, Forgotten, StreamSpan
+from omnilive.memory.moments import find
+from omnilive.memory.redaction import redact_turns
 from omnilive.memory.segments import Recordings, wipe_all
 from omnilive.memory.text_index import remove_text
 
-_log = logging.getLogger(__name__)
-
-
-class Forgotten(NamedTuple):
-    """What a call to `forget` removed. `wal_truncated`: no copy is left in the write-ahead log."""
-
-    ids: tuple[str, ...]
-    moments: int
-    clips: int
-    fragments: int
-    blocks: int
-    turns: int
-    wal_truncated: bool
-
-
-@dataclass(slots=True)
-class _Doomed:
-    moments: dict[int, MomentRow] = field(default_factory=dict)
-    nodes: dict[int, str] = field(default_factory=dict)
-    bare_nodes: set[int] = field(default_factory=set)  # lose picture and descriptor, stay a clip
-    fragments: set[int] = field(default_factory=set)
-    blocks: set[int] = field(default_factory=set)
+_FOR_EVER = 1 << 62
 
 
 def pin(database: Database, public_id: str, keep: bool) -> None:
@@ -59,15 +41,58 @@ def pin(database: Database, public_id: str, keep: bool) -> None:
         database.run("UPDATE node SET pinned = ? WHERE id = ?", (keep or still > 0, node))
 
 
-def forget(database: Database, recordings: Recordings, public_id: str) -> Forgotten:
-    """Delete a moment, clip or block and everything derived from it.
+def forget(
+    database: Database,
+    recordings: Recordings,
+    request: ForgetRequest,
+    *,
+    cache: Path,
+    keep_open_epochs: bool = False,
+    may_miss: bool = False,
+) -> Iterator[Forgotten]:
+    """Carry out a request in bounded parts; yields after each part that was committed.
+
+    Args:
+        database: of the store's writer.
+        recordings: its recordings.
+        request: what shall go.
+        cache: directory of what is derived from the store; it is emptied.
+        keep_open_epochs: a stream that is being watched keeps its name and its open epoch.
+        may_miss: an id that nothing has is no error, because it was still pending.
 
     Raises:
-        UnknownMoment: nothing has this id.
+        UnknownMoment: an id was given that nothing has.
+        StoreError: an id is pinned, or the store cannot be written.
     """
-    doomed = _collect(database, public_id)
-    ids = {row.public_id for row in doomed.moments.values()} | set(doomed.nodes.values())
+    collector = Collector(database, pinned=request.pinned)
+    if request.moments:
+        # What is not free is said before anything has gone. After a crash some may be gone before.
+        there = [public_id for public_id in request.moments if known(database, public_id)]
+        for public_id in there or ([] if may_miss else request.moments[:1]):
+            collector.by_id(public_id)
+    ids = iter(request.moments)
+    while part := list(islice(ids, CLIPS_A_BATCH)):
+        done = Forgotten()
+        for public_id in part:
+            # An earlier one may have taken it along.
+            if known(database, public_id):
+                doomed = collector.by_id(public_id)
+                done = done.plus(_erase(database, recordings, doomed, cache))
+        yield done
+    spans = list(request.spans)
+    spans += [StreamSpan(stream, 0, _FOR_EVER) for stream in request.streams]
+    for span in spans:
+        for doomed in collector.by_span(span):
+            yield _erase(database, recordings, doomed, cache)
+    for stream in request.streams:
+        _forget_stream(database, stream, keep_open=keep_open_epochs)
+        yield Forgotten()
+
+
+def _erase(database: Database, recordings: Recordings, doomed: Doomed, cache: Path) -> Forgotten:
+    ids = {row.public_id for row in doomed.moments.values()} | set(doomed.clips.values())
     rewrite = recordings.rewrite_without(sorted(doomed.fragments))
+    pictures = 0
     with database.transaction():
         for row in doomed.moments.values():
             remove_text(database, row.id, row.text)
@@ -75,94 +100,85 @@ def forget(database: Database, recordings: Recordings, public_id: str) -> Forgot
         for fragment in doomed.fragments:
             database.run("DELETE FROM fragment WHERE id = ?", (fragment,))
         recordings.apply(rewrite)
-        for node in doomed.bare_nodes:
+        for node in doomed.stripped | set(doomed.clips):
+            pictures += database.value("SELECT count(*) FROM thumbnail WHERE node = ?", (node,))
             database.run("DELETE FROM thumbnail WHERE node = ?", (node,))
             database.run("DELETE FROM node_vector WHERE node = ?", (node,))
-        for node in doomed.nodes:
+        for node in doomed.clips:
             database.run("DELETE FROM node WHERE id = ?", (node,))
-        num_blocks = sum(blocks.refresh(database, block) for block in sorted(doomed.blocks))
-        num_turns = _redact_turns(database, ids)
+        changed = _bring_in_line(database, doomed.blocks)
+        texts = [row.text for row in doomed.moments.values()]
+        num_turns = redact_turns(database, ids | changed, texts)
         database.run("UPDATE meta SET value = value + 1 WHERE key = 'erased'")
     wipe_all(rewrite.files)
+    if cache.is_dir():
+        # Caches hold what was derived from the rows that went; they are made again when needed.
+        wipe_all(path for path in cache.iterdir() if path.is_file())
     database.rows("PRAGMA incremental_vacuum")
-    truncated = database.truncate_wal()
-    if not truncated:
-        _log.warning("a reader holds the write-ahead log; it is emptied when that reader is done")
     return Forgotten(
         ids=tuple(sorted(ids)),
         moments=len(doomed.moments),
-        clips=len(doomed.nodes),
+        clips=len(doomed.clips),
         fragments=len(doomed.fragments),
-        blocks=num_blocks,
+        pictures=pictures,
+        blocks=len(changed),
         turns=num_turns,
-        wal_truncated=truncated,
+        kept_pinned=len(doomed.pinned),
     )
 
 
-def _collect(database: Database, public_id: str) -> _Doomed:
-    doomed = _Doomed()
-    found = find(database, public_id)
-    if found.node is not None:
-        _collect_node(database, found.node, doomed)
-        return doomed
-    (row,) = database.rows(f"SELECT {COLUMNS} FROM moment m WHERE m.id = ?", (found.moment,))
-    moment = MomentRow(*row)
-    doomed.moments[moment.id] = moment
-    end_ns = max(moment.end_ns, moment.start_ns + 1)
-    _collect_fragments(database, moment.stream, moment.start_ns, end_ns, doomed)
-    if KINDS[moment.kind] != "speech":
-        doomed.bare_nodes.add(moment.node)
-    parent = database.value("SELECT parent FROM node WHERE id = ?", (moment.node,))
-    if parent is not None:
-        doomed.blocks.add(parent)
-    return doomed
+def _bring_in_line(database: Database, touched: set[int]) -> set[str]:
+    """Make blocks and all above them again from the children left, each once, lowest first.
+
+    A block without children goes; an open one has nothing derived and is only counted again.
+
+    Returns:
+        Their public ids.
+    """
+    waiting: dict[int, set[int]] = {}
+    for block in touched:
+        level = database.value("SELECT level FROM node WHERE id = ?", (block,))
+        if level is not None:
+            waiting.setdefault(level, set()).add(block)
+    changed: set[str] = set()
+    while waiting:
+        level = min(waiting)
+        for block in sorted(waiting.pop(level)):
+            row = database.row(
+                "SELECT parent, closed, stream, start_ns FROM node WHERE id = ?", (block,)
+            )
+            if row is None:
+                continue
+            parent, closed, stream, start_ns = row
+            changed.add(moment_id("b", stream, start_ns))
+            left = database.value("SELECT count(*) FROM node WHERE parent = ?", (block,))
+            if not left:
+                database.run("DELETE FROM node WHERE id = ?", (block,))
+            elif closed:
+                blocks.derive(database, block)
+            else:
+                database.run("UPDATE node SET num_children = ? WHERE id = ?", (left, block))
+            if parent is not None:
+                waiting.setdefault(level + 1, set()).add(parent)
+    return changed
 
 
-def _collect_node(database: Database, node: int, doomed: _Doomed) -> None:
-    row = database.row(
-        "SELECT level, stream, start_ns, end_ns, parent, name FROM node WHERE id = ?", (node,)
-    )
-    assert row is not None
-    level, stream, start_ns, end_ns, parent, name = row
-    if level:
-        for (child,) in database.rows("SELECT id FROM node WHERE parent = ?", (node,)):
-            _collect_node(database, child, doomed)
-        # The block itself goes when its last child has gone (blocks.refresh).
-        doomed.blocks.add(node)
-        return
-    doomed.nodes[node] = name or moment_id("c", stream, start_ns)
-    if parent is not None:
-        doomed.blocks.add(parent)
-    for moment in database.rows(f"SELECT {COLUMNS} FROM moment m WHERE m.node = ?", (node,)):
-        doomed.moments[moment[0]] = MomentRow(*moment)
-        end_ns = max(end_ns, moment[5])
-    doomed.bare_nodes.add(node)
-    _collect_fragments(database, stream, start_ns, end_ns, doomed)
-    for (fragment,) in database.rows("SELECT id FROM fragment WHERE node = ?", (node,)):
-        doomed.fragments.add(fragment)
-
-
-def _collect_fragments(
-    database: Database, stream: int, start_ns: int, end_ns: int, doomed: _Doomed
-) -> None:
-    # A fragment is never longer than a quiet row's part of it, so an hour back is far enough.
-    for (fragment,) in database.rows(
-        "SELECT id FROM fragment WHERE stream = ? AND start_ns < ? AND start_ns > ? AND end_ns > ?",
-        (stream, end_ns, start_ns - 3_600_000_000_000, start_ns),
-    ):
-        doomed.fragments.add(fragment)
-
-
-def _redact_turns(database: Database, ids: set[str]) -> int:
-    turns: set[int] = set()
-    for public_id in ids:
-        for (turn,) in database.rows("SELECT turn FROM citation WHERE moment = ?", (public_id,)):
-            turns.add(turn)
-    for turn in turns:
-        # The question often repeats the words that were to be forgotten.
+def _forget_stream(database: Database, stream: int, *, keep_open: bool) -> None:
+    """Take what is left of an emptied stream: its epochs, anchors, files and name."""
+    if database.value("SELECT count(*) FROM node WHERE stream = ?", (stream,)):
+        return  # pinned clips are left, and they need all of it
+    with database.transaction():
+        for epoch, end_ns in database.rows(
+            "SELECT id, end_ns FROM epoch WHERE stream = ?", (stream,)
+        ):
+            if not (keep_open and end_ns is None):
+                database.run("DELETE FROM anchor WHERE epoch = ?", (epoch,))
+                database.run("DELETE FROM epoch WHERE id = ?", (epoch,))
         database.run(
-            "UPDATE turn SET question = '', answer = '', redacted = 1, bytes = 0 WHERE id = ?",
-            (turn,),
+            "DELETE FROM source_file WHERE id NOT IN "
+            "(SELECT file FROM epoch WHERE file IS NOT NULL)"
         )
-        database.run("DELETE FROM citation WHERE turn = ?", (turn,))
-    return len(turns)
+        if not database.value("SELECT count(*) FROM epoch WHERE stream = ?", (stream,)):
+            database.run("DELETE FROM segment WHERE stream = ?", (stream,))
+            database.run("DELETE FROM stream WHERE id = ?", (stream,))
+        database.run("UPDATE meta SET value = value + 1 WHERE key = 'erased'")

@@ -57,6 +57,8 @@ class PendingStream:
     ticked_ns: int = 0
     ended_ns: int | None = None
     complete: bool = False
+    spoiled: list[tuple[int, int]] = field(default_factory=list)
+    """Stretches that were forgotten before everything in them had come."""
 
     # --- taking -------------------------------------------------------------------------
 
@@ -81,13 +83,18 @@ class PendingStream:
             descriptor_model=clip.descriptor_model,
         )
         self.clips.append(_PendingClip(new, clip.moving, clip.motion))
+        if self._is_spoiled(clip.start_ns, clip.end_ns):
+            self._strip(self.clips[-1])
 
     def take_packet(self, packet: MediaPacket) -> None:
         """Take an encoded packet for the recording."""
-        self.recorder.add(packet)
+        if not self._is_spoiled(packet.at_ns, packet.at_ns + 1):
+            self.recorder.add(packet)
 
     def take_moment(self, moment: NewMoment) -> None:
         """Take something said, heard or read."""
+        if self._is_spoiled(moment.start_ns, max(moment.end_ns, moment.start_ns + 1)):
+            return
         self.moments.append(replace(moment, asked=moment.id in self.asked))
 
     def mark_asked(self, utterance: str) -> None:
@@ -102,12 +109,7 @@ class PendingStream:
         """Drop a pending moment, or a clip with all that is in it; False if there is none."""
         for pending in self.clips:
             if pending.clip.id == public_id:
-                self._cut(pending)
-                pending.fragment = None
-                pending.clip = replace(
-                    pending.clip, changed=False, motion=0.0, picture=b"", descriptor=None
-                )
-                pending.moving = ()
+                self._strip(pending)
                 start_ns, end_ns = pending.clip.start_ns, pending.clip.end_ns
                 self.moments = [m for m in self.moments if not start_ns <= m.start_ns < end_ns]
                 return True
@@ -126,6 +128,33 @@ class PendingStream:
                         pending.clip = replace(pending.clip, picture=b"", descriptor=None)
         self.moments = kept
         return found
+
+    def forget_span(self, start_ns: int, end_ns: int) -> bool:
+        """Drop what is pending of a stretch, also what still comes; False if nothing can be."""
+        end_ns = min(end_ns, self.newest_ns)
+        if end_ns <= max(start_ns, self.committed_ns):
+            return False
+        self.spoiled.append((start_ns, end_ns))
+        for pending in self.clips:
+            if pending.clip.start_ns < end_ns and pending.clip.end_ns > start_ns:
+                self._strip(pending)
+        if not self.clips or end_ns > self.clips[-1].clip.end_ns:
+            for pending in self.clips:
+                self._cut(pending)
+            self.recorder.cut(end_ns)
+        self.moments = [
+            moment
+            for moment in self.moments
+            if not self._is_spoiled(moment.start_ns, max(moment.end_ns, moment.start_ns + 1))
+        ]
+        return True
+
+    @property
+    def newest_ns(self) -> int:
+        """The latest stream time that anything is known of."""
+        ends = [pending.clip.end_ns for pending in self.clips]
+        ends += [moment.end_ns for moment in self.moments]
+        return max(self.committed_ns, self.ticked_ns, *self.watermarks.values(), *ends, 0)
 
     # --- giving -------------------------------------------------------------------------
 
@@ -168,6 +197,9 @@ class PendingStream:
         self.asked -= taken
         self.captions.pop(clip.id, None)
         self.committed_ns = max(self.committed_ns, clip.end_ns)
+        # Whatever comes late comes within this.
+        settled_ns = self.committed_ns - LONGEST_SILENCE_OF_A_SENSE_NS
+        self.spoiled = [span for span in self.spoiled if span[1] > settled_ns]
 
     def take_late(self) -> list[NewMoment]:
         """Return moments whose clip is remembered already; they stay until `drop` is called."""
@@ -233,6 +265,20 @@ class PendingStream:
                 for start_ns, end_ns in pending.moving
             ]
         return own
+
+    def _is_spoiled(self, start_ns: int, end_ns: int) -> bool:
+        return any(start < end_ns and start_ns < end for start, end in self.spoiled)
+
+    def _strip(self, pending: _PendingClip) -> None:
+        """Leave of a clip that it was, and nothing of what was in it."""
+        self._cut(pending)
+        pending.fragment = None
+        pending.clip = replace(
+            pending.clip, changed=False, motion=0.0, picture=b"", descriptor=None
+        )
+        pending.moving = ()
+        pending.motion = 0.0
+        self.captions.pop(pending.clip.id, None)
 
     def _cut(self, pending: _PendingClip) -> None:
         if not pending.is_cut:

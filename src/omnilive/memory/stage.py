@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from omnilive.cancel import Cancel
-from omnilive.errors import OmniLiveError
 from omnilive.events import (
     NS_PER_S,
     AnswerEnded,
@@ -38,6 +37,7 @@ from omnilive.events import (
 from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.forget_request import ForgetRequest
 from omnilive.memory.newest import NewestFrames
 from omnilive.memory.pending import PendingStream
 from omnilive.memory.perceived import moment_of
@@ -53,7 +53,7 @@ class MemoryConfig:
     Attributes:
         fan_out: clips in a block.
         block_gap_s: a gap longer than this closes a block, in seconds.
-        levels: levels of blocks above the clips.
+        levels: levels of blocks above the clips; 0: as many as there are clips for.
         quiet_s: how long a row of clips without anything new may grow, in seconds.
         segment_s: longest recording file, in seconds.
         thumbnail_px: longer side of a clip's picture.
@@ -65,7 +65,7 @@ class MemoryConfig:
 
     fan_out: int = 32
     block_gap_s: float = 600.0
-    levels: int = 1
+    levels: int = 0
     quiet_s: float = 600.0
     segment_s: float = 60.0
     thumbnail_px: int = 320
@@ -103,6 +103,7 @@ class Memory:
         self._newest = NewestFrames()
         self._ending: list[PendingStream] = []
         self._turns: list[NewTurn] = []
+        store.on_forget = self._drop_pending
         self._limits = BlockLimits(
             fan_out=self._config.fan_out,
             gap_ns=round(self._config.block_gap_s * NS_PER_S),
@@ -319,10 +320,19 @@ class Memory:
         self._store.pin(event.moment, event.keep)
 
     def _forget(self, event: Forget) -> None:
+        self._store.forget(event.moment)
+
+    def _drop_pending(self, request: ForgetRequest) -> bool:
+        """Drop what shall be forgotten before it is remembered; False if there was none of it."""
         self._newest.clear()
-        dropped = [pending.forget(event.moment) for pending in self._streams.values()]
-        try:
-            self._store.forget(event.moment)
-        except OmniLiveError:
-            if not any(dropped):
-                raise
+        dropped = False
+        for pending in [*self._ending, *self._streams.values()]:
+            stream = pending.started.stream
+            for public_id in request.moments:
+                dropped |= pending.forget(public_id)
+            for span in request.spans:
+                if span.stream == stream:
+                    dropped |= pending.forget_span(span.start_ns, span.end_ns)
+            if stream in request.streams:
+                dropped |= pending.forget_span(0, pending.newest_ns)
+        return dropped

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -40,7 +40,7 @@ from omnilive.memory.commands import Command
 from omnilive.memory.conversation import NewTurn, Turn
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
-from omnilive.memory.forgetting import Forgotten
+from omnilive.memory.forget_request import ForgetRequest, Forgotten
 from omnilive.memory.lock import WriterLock
 from omnilive.memory.moments import KINDS, MomentQuery, Presenter
 from omnilive.memory.opening import CACHE, SEGMENTS, prepare
@@ -53,7 +53,7 @@ from omnilive.memory.wordlists import SHOWN_TEXT
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_LIMITS = BlockLimits(fan_out=32, gap_ns=600 * NS_PER_S, levels=1)
+DEFAULT_LIMITS = BlockLimits(fan_out=32, gap_ns=600 * NS_PER_S, levels=0)
 
 
 class Store:
@@ -68,8 +68,13 @@ class Store:
         self._lock = lock
         self._recordings = Recordings(database, directory / SEGMENTS)
         self._current: dict[int, Timeline] = {}
-        self._owes_truncation = False
+        # A crash may have left forgotten words in the write-ahead log.
+        self._owes_truncation = write
+        self._forgetting: dict[int, tuple[Iterator[Forgotten], Forgotten]] = {}
+        self.on_forget: Callable[[ForgetRequest], bool] | None = None
+        """Drops what is not yet remembered; returns whether there was any of it."""
         self._timelines: tuple[int, dict[int, Timeline]] = (-1, {})
+        self._plays = (0, False)
 
     @classmethod
     def open(
@@ -111,6 +116,9 @@ class Store:
             store = cls(directory, Database(directory, write=True), lock, write=True)
             store._recordings.recover()
             store.carry_out_commands()
+            while store._forgetting:
+                # What a crash cut off goes before anything else is done.
+                store.carry_out_commands()
         except OSError as error:
             lock.release()
             raise StoreError(
@@ -236,23 +244,33 @@ class Store:
         current = self._current.get(clip.stream)
         is_current = current is not None and current.epochs[-1].id == clip.epoch
         lines = self._current if is_current else self.timelines()
-        presenter = Presenter(self.database, lines)
-        row = self.database.row("SELECT name, changed, motion FROM node WHERE id = ?", (done.node,))
-        assert row is not None
+        playable = written is not None or self._plays_file(clip.epoch)
+        changed, motion = clip.changed, clip.motion
+        if done.extended:
+            row = self.database.row("SELECT changed, motion FROM node WHERE id = ?", (done.node,))
+            assert row is not None
+            changed, motion = bool(row[0]), float(row[1])
+        public_id = moment_id("c", clip.stream, done.start_ns) if done.extended else clip.id
         return ClipMemory(
-            id=row[0] or moment_id("c", clip.stream, done.start_ns),
+            id=public_id,
             stream=clip.stream,
             stream_name=lines[clip.stream].name,
             start_ns=done.start_ns,
             end_ns=clip.end_ns,
             at=lines[clip.stream].local_at(done.start_ns),
-            moments=presenter.present(done.rows),
-            changed=bool(row[1]),
-            motion=float(row[2]),
-            playable=presenter.playable(done.node, clip.stream, done.start_ns),
+            moments=moments.present_new(done.rows, lines[clip.stream], public_id, playable),
+            changed=changed,
+            motion=motion,
+            playable=playable,
             generation=self.database.generation,
             extended=done.extended,
         )
+
+    def _plays_file(self, epoch: int) -> bool:
+        """Whether an epoch plays from a user's file; looked up once an epoch."""
+        if self._plays[0] != epoch:
+            self._plays = (epoch, moments.file_is_unchanged(self.database, epoch))
+        return self._plays[1]
 
     def end_recording(self, stream: int) -> None:
         """Let the stream's next fragment start a new file."""
@@ -359,32 +377,95 @@ class Store:
         """Keep a moment for ever, or no longer."""
         forgetting.pin(self.database, public_id, keep)
 
-    def forget(self, public_id: str) -> Forgotten:
-        """Delete a moment and everything derived from it."""
-        done = forgetting.forget(self.database, self._recordings, public_id)
-        self._owes_truncation = not done.wal_truncated
+    def forget(self, wanted: ForgetRequest | str) -> Forgotten:
+        """Delete moments and everything derived from them; `wanted` may be one public id.
+
+        It is written down first, so that a crash in the middle of it does not leave half: the next
+        opening goes on with it.
+
+        Raises:
+            UnknownMoment: an id was given that nothing has.
+            StoreError: an id is pinned, or the store cannot be written.
+        """
+        request = wanted if isinstance(wanted, ForgetRequest) else ForgetRequest(moments=(wanted,))
+        number = commands.note(self.database, request)
+        try:
+            self._start_forgetting(number, request)
+            while number in self._forgetting:
+                done = self._go_on_forgetting(number)
+        except OmniLiveError as failure:
+            self._forgetting.pop(number, None)
+            commands.finish(self.database, number, str(failure))
+            raise
         return done
 
-    def carry_out(self, command: Command) -> None:
+    def carry_out(self, command: Command) -> Forgotten | None:
         """Do what a command says."""
         if isinstance(command, Pin):
             self.pin(command.moment, command.keep)
         elif isinstance(command, Forget):
-            self.forget(command.moment)
+            return self.forget(command.moment)
+        elif isinstance(command, ForgetRequest):
+            return self.forget(command)
         else:
             self.add_turn(command)
+        return None
 
     def carry_out_commands(self) -> None:
-        """Do what other processes asked for, and what a reader held up before."""
+        """Do what other processes asked for, and what a reader held up before.
+
+        Of a long forgetting only one part is done a call, so that a writer keeps up meanwhile.
+        """
         if self._owes_truncation:
             self._owes_truncation = not self.database.truncate_wal(wait_ms=0)
         for number, command in commands.pending(self.database):
             error = ""
             try:
+                if isinstance(command, Forget):
+                    command = ForgetRequest(moments=(command.moment,))
+                if isinstance(command, ForgetRequest):
+                    if number not in self._forgetting:
+                        self._start_forgetting(number, command)
+                    self._go_on_forgetting(number)
+                    continue
                 self.carry_out(command)
             except OmniLiveError as failure:
                 error = str(failure)
+                self._forgetting.pop(number, None)
             commands.finish(self.database, number, error)
+
+    def _start_forgetting(self, number: int, request: ForgetRequest) -> None:
+        dropped = self.on_forget is not None and self.on_forget(request)
+        steps = forgetting.forget(
+            self.database,
+            self._recordings,
+            request,
+            cache=self.directory / CACHE,
+            keep_open_epochs=bool(self._current),
+            may_miss=dropped,
+        )
+        self._forgetting[number] = (steps, Forgotten())
+
+    def _go_on_forgetting(self, number: int) -> Forgotten:
+        """Do the next part; the command is finished when there is none."""
+        steps, done = self._forgetting[number]
+        part = next(steps, None)
+        if part is None:
+            del self._forgetting[number]
+            done = done._replace(wal_truncated=self.database.truncate_wal())
+            if not done.wal_truncated:
+                _log.warning("a reader holds the write-ahead log; it is emptied when it is done")
+            commands.finish(self.database, number, "", done)
+            # What was asked for is wiped too.
+            self._owes_truncation = not self.database.truncate_wal(wait_ms=0)
+        else:
+            done = done.plus(part)
+            self._forgetting[number] = (steps, done)
+        return done
+
+    def forgotten(self, number: int) -> Forgotten:
+        """Return what a sent command to forget has removed."""
+        return commands.report(self.database, number)
 
     def outcome(self, number: int) -> str | None:
         """Return how a sent command went: None not yet, "" done, else why it failed."""
