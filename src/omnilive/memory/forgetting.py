@@ -1,8 +1,8 @@
 """Pinning and forgetting. Forgetting reaches everything that was derived from a moment.
 
 One transaction a batch removes rows; the recordings are copied without the forgotten bytes before
-it and the old files wiped after it, so a crash in between leaves either all of a batch or, after the
-next opening, nothing of it. Emptying the write-ahead log is the store's part.
+it and the old files wiped after it, so a crash in between leaves either all of a batch or, after
+the next opening, nothing of it. Emptying the write-ahead log is the store's part.
 """
 
 from __future__ import annotations
