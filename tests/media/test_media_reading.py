@@ -70,6 +70,15 @@ def test_keyframes_once_a_second_need_not_stand_on_whole_seconds(tmp_path, monke
     assert fed[:8] == [True] * 8  # only the end of the file is decoded in full
 
 
+def test_no_second_keyframe_is_lost_where_they_jitter_about_a_border_of_the_grid(tmp_path):
+    jitter = np.random.default_rng(1).uniform(-0.012, 0.012, 300)
+    shown = [0.0, *(0.75 + np.arange(300) / 25 + jitter)]
+    path = write_video(tmp_path / "a.mkv", times=shown, gop=25, keys=[1])
+    times = read(path).frame_times_s
+    assert len(times) >= 12
+    assert max(np.diff(times)) < 1.1
+
+
 def test_keyframes_that_become_rare_in_the_middle_cost_no_picture(tmp_path):
     path = write_video(tmp_path / "a.mp4", seconds=20, gop=1000, keys=range(0, 250, 25))
     times = read(path).frame_times_s

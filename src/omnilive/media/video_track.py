@@ -90,7 +90,7 @@ class VideoTrack:
             return pictures + self._decode(packet, at_ns)
         if packet.is_keyframe:
             self._group = [(packet, at_ns)]
-            if at_ns >= self._due_ns - self._slack_ns:
+            if self._is_timely(at_ns):
                 pictures += self._decode(packet, at_ns) + self._drain()
             return pictures
         self._group.append((packet, at_ns))
@@ -139,6 +139,11 @@ class VideoTrack:
     def _is_frequent(self) -> bool:
         """Whether keyframes come often enough to be all that is decoded."""
         return self._apart_ns <= self._interval_ns + self._interval_ns // 20
+
+    @property
+    def _is_sparse(self) -> bool:
+        """Whether the last two keyframes were far enough apart that both are needed."""
+        return self.num_frames > 0 and self._apart_ns >= self._interval_ns * 3 // 4
 
     def _note_key(self, at_ns: int) -> list[tuple[int, Pixels]]:
         """Go back to keyframes alone once they have been frequent for a while."""
@@ -199,8 +204,15 @@ class VideoTrack:
         return pictures
 
     def _wanted(self, at_ns: int) -> bool:
-        slack_ns = min(self._slack_ns, self._interval_ns)
-        return at_ns >= max(self._due_ns - slack_ns, self._promised_ns, self._from_ns)
+        return at_ns >= max(self._promised_ns, self._from_ns) and self._is_timely(at_ns)
+
+    def _is_timely(self, at_ns: int) -> bool:
+        """Whether a picture is not too early to be the next one."""
+        if at_ns >= self._due_ns - min(self._slack_ns, self._interval_ns):
+            return True
+        # Keyframes a second apart that jitter about a border of the grid would fall twice into
+        # one second and never into the next: all of them are taken.
+        return self._only_keys and self._is_sparse
 
     def _time_of(self, frame: DecodedFrame) -> int:
         if frame.pts is None or self._stream.time_base is None:
