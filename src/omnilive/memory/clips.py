@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from omnilive.events import Kind, Voice
-from omnilive.memory import blocks
+from omnilive.memory import blocks, calendar_rows, derived
 from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.moments import COLUMNS, KINDS, LETTERS, VOICES, MomentRow, stored_name
 from omnilive.memory.segments import Recordings, WrittenFragment
 from omnilive.memory.text_index import add_text, remove_text
-from omnilive.memory.vectors import pack_vector
+from omnilive.memory.vectors import pack_vector, pack_vectors
 
 EMBEDDED_KINDS: tuple[Kind, ...] = ("speech", "screen", "picture")
 MAX_TEXT_CHARACTERS = 20_000
@@ -79,27 +79,37 @@ def commit_clip(
     quiet_ns: int,
 ) -> CommittedClip:
     """Remember a clip in one transaction; a clip that is already remembered is left as it is."""
-    known = database.row(
-        "SELECT id, start_ns FROM node WHERE level = 0 AND stream = ? AND start_ns = ?",
-        (clip.stream, clip.start_ns),
+    newest = database.row(
+        "SELECT id, start_ns, end_ns, epoch, quiet, parent FROM node "
+        "WHERE stream = ? AND level = 0 ORDER BY start_ns DESC LIMIT 1",
+        (clip.stream,),
     )
-    if known is not None:
-        return CommittedClip(known[0], known[1], tuple(_moments_of(database, known[0])), False)
+    if newest is not None and newest[1] >= clip.start_ns:
+        known = database.value(
+            "SELECT id FROM node WHERE level = 0 AND stream = ? AND start_ns = ?",
+            (clip.stream, clip.start_ns),
+        )
+        if known is not None:
+            return CommittedClip(known, clip.start_ns, tuple(_moments_of(database, known)), False)
     is_quiet = not clip.changed and not clip.moments
     # Vectors are made before the transaction, so that the writer holds it for as short as it can.
     vectors = _embed(embedder, clip.moments)
     with database.transaction():
-        grown = _grow_quiet(database, clip, quiet_ns) if is_quiet else None
-        node = _insert_node(database, clip, is_quiet) if grown is None else grown
+        grown = _grow_quiet(database, clip, quiet_ns, newest) if is_quiet and newest else None
+        block = None
+        if grown is None:
+            if newest is not None:
+                last = (newest[3], newest[1])
+                calendar_rows.close_past(database, clip.stream, last, clip.epoch, clip.start_ns)
+            block = blocks.block_for(database, 0, clip.stream, clip.epoch, clip.start_ns, limits)
+        node = _insert_node(database, clip, is_quiet, block) if grown is None else grown
         if written is not None:
             recordings.insert(node, clip.stream, written)
         rows = _insert_moments(database, node, clip.stream, clip.moments, vectors, embedder)
-        if grown is None:
+        if block is not None:
             # Last, because the block may close here and is made from all that the clip holds.
-            blocks.join(database, node, limits)
-    start_ns = clip.start_ns
-    if grown is not None:
-        start_ns = database.value("SELECT start_ns FROM node WHERE id = ?", (node,))
+            blocks.count_in(database, block, clip.end_ns, limits)
+    start_ns = clip.start_ns if grown is None or newest is None else newest[1]
     return CommittedClip(node, start_ns, tuple(rows), grown is not None)
 
 
@@ -121,7 +131,8 @@ def add_moments(
             (node,),
         )
         if parent is not None:
-            blocks.refresh(database, parent[0])
+            derived.refresh(database, parent[0])
+        _refresh_calendar(database, node)
     return tuple(rows)
 
 
@@ -133,6 +144,7 @@ def set_caption(database: Database, node: int, text: str, embedder: TextEmbedder
     if row is None:
         return False
     vector = embedder.embed([text])[0]
+    model = model_id(database, embedder.model, embedder.dimension)
     with database.transaction():
         if row[1]:
             remove_text(database, row[0], row[1])
@@ -143,15 +155,23 @@ def set_caption(database: Database, node: int, text: str, embedder: TextEmbedder
             (text, len(text.encode()), row[0]),
         )
         add_text(database, row[0], text)
-        _insert_vector(database, row[0], vector, embedder)
+        if vector.any():
+            _insert_vector(database, row[0], model, pack_vector(vector))
         parent = database.value(
             "SELECT p.id FROM node n JOIN node p ON p.id = n.parent "
             "WHERE n.id = ? AND p.closed = 1",
             (node,),
         )
         if parent is not None:
-            blocks.refresh(database, parent)
+            derived.refresh(database, parent)
+        _refresh_calendar(database, node)
     return True
+
+
+def _refresh_calendar(database: Database, node: int) -> None:
+    row = database.row("SELECT stream, start_ns FROM node WHERE id = ?", (node,))
+    assert row is not None
+    derived.refresh_calendar(database, row[0], row[1])
 
 
 def model_id(database: Database, name: str, dimension: int) -> int:
@@ -162,11 +182,11 @@ def model_id(database: Database, name: str, dimension: int) -> int:
     return database.insert("INSERT INTO model(name, dimension) VALUES(?, ?)", (name, dimension))
 
 
-def _insert_node(database: Database, clip: NewClip, is_quiet: bool) -> int:
+def _insert_node(database: Database, clip: NewClip, is_quiet: bool, block: int | None) -> int:
     node = database.insert(
-        "INSERT INTO node(level, stream, epoch, start_ns, end_ns, name, quiet, changed, motion, "
-        "num_frames) VALUES(0,?,?,?,?,?,?,?,?,?)",
-        (clip.stream, clip.epoch, clip.start_ns, clip.end_ns)
+        "INSERT INTO node(level, parent, stream, epoch, start_ns, end_ns, name, quiet, changed, "
+        "motion, num_frames) VALUES(0,?,?,?,?,?,?,?,?,?,?)",
+        (block, clip.stream, clip.epoch, clip.start_ns, clip.end_ns)
         + (stored_name(clip.id, "c", clip.stream, clip.start_ns),)
         + (is_quiet, clip.changed, clip.motion, clip.num_frames),
     )
@@ -181,22 +201,17 @@ def _insert_node(database: Database, clip: NewClip, is_quiet: bool) -> int:
     return node
 
 
-def _grow_quiet(database: Database, clip: NewClip, quiet_ns: int) -> int | None:
-    row = database.row(
-        "SELECT n.id, n.start_ns, n.end_ns, n.epoch, n.quiet, coalesce(p.closed, 0) FROM node n "
-        "LEFT JOIN node p ON p.id = n.parent WHERE n.stream = ? AND n.level = 0 "
-        "ORDER BY n.start_ns DESC LIMIT 1",
-        (clip.stream,),
-    )
-    if row is None:
+def _grow_quiet(
+    database: Database, clip: NewClip, quiet_ns: int, newest: tuple[Any, ...]
+) -> int | None:
+    node, start_ns, end_ns, epoch, quiet, parent = newest
+    if not quiet or epoch != clip.epoch or end_ns != clip.start_ns:
         return None
-    node, start_ns, end_ns, epoch, quiet, block_closed = row
-    if not quiet or block_closed or epoch != clip.epoch or end_ns != clip.start_ns:
+    if parent is not None and database.value("SELECT closed FROM node WHERE id = ?", (parent,)):
         return None
     if clip.end_ns - start_ns > quiet_ns:
         return None
-    day = blocks.local_day(database, epoch, start_ns)
-    if day != blocks.local_day(database, epoch, clip.end_ns - 1):
+    if database.clock.day(epoch, start_ns) != database.clock.day(epoch, clip.end_ns - 1):
         return None
     # motion is a mean over time, so both parts weigh by how long they lasted.
     database.run(
@@ -214,10 +229,11 @@ def _insert_moments(
     node: int,
     stream: int,
     moments: Sequence[NewMoment],
-    vectors: dict[str, NDArray[np.float32]],
+    vectors: dict[str, bytes],
     embedder: TextEmbedder,
 ) -> list[MomentRow]:
     rows: list[MomentRow] = []
+    model = model_id(database, embedder.model, embedder.dimension) if vectors else 0
     for moment in moments:
         text = moment.text[:MAX_TEXT_CHARACTERS]
         kind = KINDS.index(moment.kind)
@@ -233,7 +249,7 @@ def _insert_moments(
         )
         add_text(database, number, text)
         if moment.id in vectors:
-            _insert_vector(database, number, vectors[moment.id], embedder)
+            _insert_vector(database, number, model, vectors[moment.id])
         rows.append(
             MomentRow(
                 id=number,
@@ -262,23 +278,24 @@ def _is_known(database: Database, stream: int, kind: int, start_ns: int, name: s
     )
 
 
-def _insert_vector(
-    database: Database, moment: int, vector: NDArray[np.float32], embedder: TextEmbedder
-) -> None:
-    if not vector.any():
-        return
-    model = model_id(database, embedder.model, embedder.dimension)
-    data = pack_vector(vector)
+def _insert_vector(database: Database, moment: int, model: int, data: bytes) -> None:
     database.run(
         "INSERT INTO moment_vector(moment, model, data, bytes) VALUES(?, ?, ?, ?)",
         (moment, model, data, len(data)),
     )
 
 
-def _embed(embedder: TextEmbedder, moments: Sequence[NewMoment]) -> dict[str, NDArray[np.float32]]:
+def _embed(embedder: TextEmbedder, moments: Sequence[NewMoment]) -> dict[str, bytes]:
+    """Return the packed vector of every moment that has words."""
     wanted = [m for m in moments if m.kind in EMBEDDED_KINDS and m.text.strip()]
+    if not wanted:
+        return {}
     rows = embedder.embed([m.text[:MAX_TEXT_CHARACTERS] for m in wanted])
-    return {moment.id: row for moment, row in zip(wanted, rows, strict=True)}
+    return {
+        moment.id: packed
+        for moment, row, packed in zip(wanted, rows, pack_vectors(rows), strict=True)
+        if row.any()
+    }
 
 
 def _moments_of(database: Database, node: int) -> list[MomentRow]:

@@ -17,6 +17,7 @@ import apsw
 
 from omnilive.errors import StoreError, StoreTooNew
 from omnilive.memory import schema
+from omnilive.memory.epoch_clock import EpochClock
 
 DATABASE_NAME = "memory.db"
 
@@ -28,6 +29,7 @@ class Database:
         self.directory = directory
         self.write = write
         self._depth = 0
+        self.clock = EpochClock(self)
         with self.translated():
             self._connection = self._open()
 
@@ -41,16 +43,22 @@ class Database:
         """How many deletions there have been."""
         return int(self.value("SELECT value FROM meta WHERE key = 'erased'"))
 
+    # Errors are caught in place, not by `translated`: a context manager costs as much as a row.
+
     def rows(self, sql: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
-        with self.translated():
+        try:
             return list(self._connection.execute(sql, bindings))
+        except apsw.Error as error:
+            raise StoreError(_sentence(error, self.directory)) from error
 
     def row(self, sql: str, bindings: Any = ()) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None."""
-        with self.translated():
+        try:
             for row in self._connection.execute(sql, bindings):
                 return row
+        except apsw.Error as error:
+            raise StoreError(_sentence(error, self.directory)) from error
         return None
 
     def value(self, sql: str, bindings: Any = ()) -> Any:
@@ -60,19 +68,25 @@ class Database:
 
     def run(self, sql: str, bindings: Any = ()) -> None:
         """Execute one statement."""
-        with self.translated():
+        try:
             self._connection.execute(sql, bindings)
+        except apsw.Error as error:
+            raise StoreError(_sentence(error, self.directory)) from error
 
     def run_many(self, sql: str, bindings: Any) -> None:
         """Execute one statement for every row of bindings."""
-        with self.translated():
+        try:
             self._connection.executemany(sql, bindings)
+        except apsw.Error as error:
+            raise StoreError(_sentence(error, self.directory)) from error
 
     def insert(self, sql: str, bindings: Any = ()) -> int:
         """Execute an INSERT and return the new row's id."""
-        with self.translated():
+        try:
             self._connection.execute(sql, bindings)
             return int(self._connection.last_insert_rowid())
+        except apsw.Error as error:
+            raise StoreError(_sentence(error, self.directory)) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -130,6 +144,7 @@ class Database:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+            self.clock.clear()
 
     def _open(self) -> apsw.Connection:
         path = self.directory / DATABASE_NAME

@@ -226,6 +226,28 @@ class Presenter:
         return self._unchanged[epoch]
 
 
+def present_new(
+    rows: Iterable[MomentRow], line: Timeline, clip: str, playable: bool
+) -> tuple[Moment, ...]:
+    """Return the moments of a clip that was just committed, without asking the store again."""
+    return tuple(
+        Moment(
+            id=row.public_id,
+            clip=clip,
+            stream=row.stream,
+            stream_name=line.name,
+            kind=KINDS[row.kind],
+            start_ns=row.start_ns,
+            end_ns=row.end_ns,
+            at=line.local_at(row.start_ns),
+            text=row.text or SHOWN_TEXT.get(KINDS[row.kind], ""),
+            playable=playable,
+            voice=VOICES[row.voice],
+        )
+        for row in rows
+    )
+
+
 def file_is_unchanged(database: Database, epoch: int) -> bool:
     """Whether the epoch came from a user's file that is still as it was."""
     row = database.row(

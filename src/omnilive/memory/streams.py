@@ -92,6 +92,7 @@ def adopt(database: Database, started: StreamStarted) -> None:
 
     A replayed journal and a rendered world bring their own numbers.
     """
+    database.clock.clear()
     known = database.row("SELECT stream, start_ns, live FROM epoch WHERE id = ?", (started.epoch,))
     name = database.value("SELECT name FROM stream WHERE id = ?", (started.stream,))
     if (known is not None and known[0] != started.stream) or (
@@ -149,6 +150,7 @@ def end_epoch(database: Database, epoch: int, at_ns: int, *, complete: bool) -> 
 def add_anchor(database: Database, epoch: int, at_ns: int, wall_ns: int) -> None:
     """Keep what the wall clock showed at a stream time."""
     database.run("INSERT OR REPLACE INTO anchor VALUES(?, ?, ?)", (epoch, at_ns, wall_ns))
+    database.clock.clear()
 
 
 def resume_point(database: Database, name: str, fingerprint: str) -> ResumePoint:

@@ -7,7 +7,7 @@ anchors wall time is interpolated, after the last one it runs at the same pace.
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -133,6 +133,25 @@ def local_datetime(wall_ns: int, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000).astimezone(zone)
 
 
+class LocalMinute(NamedTuple):
+    """A minute in a zone: "2026-05-04T13:05:", its offset "+02:00", and the local date."""
+
+    prefix: str
+    suffix: str
+    day: date
+
+
+@lru_cache(maxsize=4096)
+def local_minute(minute: int, zone: str) -> LocalMinute:
+    """Return a minute of wall time (UTC, minutes since 1970) as a zone shows it."""
+    local = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone_named(zone))
+    shown = local.isoformat(timespec="seconds")
+    return LocalMinute(shown[:17], shown[19:], local.date())
+
+
 def local_time(wall_ns: int, zone: str) -> str:
     """Return a wall time (UTC, ns) in the zone, ISO 8601 with offset, to the millisecond."""
-    return local_datetime(wall_ns, zone_named(zone)).isoformat(timespec="milliseconds")
+    minute, rest_ns = divmod(wall_ns, 60 * NS_PER_S)
+    shown = local_minute(minute, zone)
+    second, rest_ns = divmod(rest_ns, NS_PER_S)
+    return f"{shown.prefix}{second:02d}.{rest_ns // 1_000_000:03d}{shown.suffix}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 from omnilive.memory.wordlists import (
@@ -120,6 +121,7 @@ def _query_words_of_run(run: str) -> list[QueryWord]:
     return found
 
 
+@lru_cache(maxsize=20_000)
 def _term(word: str) -> str:
     for mark in ("'s", "\u2019s"):
         word = word.removesuffix(mark)

@@ -16,10 +16,18 @@ _SCALE_BYTES = 4
 
 def pack_vector(vector: NDArray[np.float32]) -> bytes:
     """Return a (dimension,) vector as a little-endian float32 scale and int8 numbers."""
-    largest = float(np.abs(vector).max(initial=0.0))
-    scale = np.float32(largest / 127.0 if largest > 0.0 else 1.0)
-    numbers = np.clip(np.rint(vector / scale), -127, 127).astype(np.int8)
-    return np.array([scale], dtype="<f4").tobytes() + numbers.tobytes()
+    return pack_vectors(vector[np.newaxis])[0]
+
+
+def pack_vectors(rows: NDArray[np.float32]) -> list[bytes]:
+    """Pack the rows of (count, dimension), each on its own."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    scales = np.where(largest > 0.0, largest / np.float32(127.0), 1.0).astype("<f4")
+    # No number exceeds 127 here: the largest one is what the scale was made of.
+    numbers = np.rint(rows / scales[:, np.newaxis]).astype(np.int8)
+    return [
+        scale.tobytes() + number.tobytes() for scale, number in zip(scales, numbers, strict=True)
+    ]
 
 
 def unpack_vectors(blobs: Sequence[bytes], dimension: int) -> NDArray[np.float32]:
@@ -34,6 +42,6 @@ def unpack_vectors(blobs: Sequence[bytes], dimension: int) -> NDArray[np.float32
 
 def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale every row of (count, dimension) to unit length; zero rows stay zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, np.newaxis]
     scaled: NDArray[np.float32] = (rows / np.where(lengths > 0.0, lengths, 1.0)).astype(np.float32)
     return scaled
