@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import apsw
 
+from omnilive.memory import totals
+
 APPLICATION_ID = 0x4F4D4E49  # "OMNI"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_MS = 5_000
 
 _TABLES = """
@@ -39,6 +41,7 @@ CREATE TABLE anchor(
 
 -- Level 0: a clip (or a run of quiet ones). Level n: a block of level n - 1.
 -- inputs: ids (int64) of the children that digest and vector came from.
+-- faded: how many of them the budget has dropped since; digest and vector still tell of them.
 CREATE TABLE node(
   id INTEGER PRIMARY KEY, level INTEGER NOT NULL, stream INTEGER NOT NULL REFERENCES stream,
   epoch INTEGER NOT NULL REFERENCES epoch, parent INTEGER REFERENCES node,
@@ -46,7 +49,8 @@ CREATE TABLE node(
   changed INTEGER NOT NULL DEFAULT 0, motion REAL NOT NULL DEFAULT 0,
   num_frames INTEGER NOT NULL DEFAULT 0, num_children INTEGER NOT NULL DEFAULT 0,
   closed INTEGER NOT NULL DEFAULT 1, pinned INTEGER NOT NULL DEFAULT 0,
-  digest TEXT, inputs BLOB, bytes INTEGER NOT NULL DEFAULT 0);
+  digest TEXT, inputs BLOB, bytes INTEGER NOT NULL DEFAULT 0,
+  faded INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX node_by_time ON node(stream, level, start_ns);
 CREATE INDEX node_by_parent ON node(parent) WHERE parent IS NOT NULL;
 CREATE INDEX node_by_name ON node(name) WHERE name IS NOT NULL;
@@ -127,7 +131,7 @@ def create(connection: apsw.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     with connection:
-        connection.execute(_TABLES)
+        connection.execute(_TABLES + totals.TABLES + totals.triggers())
         connection.execute(
             "INSERT INTO moment_terms(moment_terms, rank) VALUES('secure-delete', 1)"
         )
@@ -156,5 +160,14 @@ def _to_version_2(connection: apsw.Connection) -> None:
     connection.execute("INSERT INTO meta VALUES('erased', 0)")
 
 
-MIGRATIONS: dict[int, Callable[[apsw.Connection], None]] = {1: _to_version_2}
+def _to_version_3(connection: apsw.Connection) -> None:
+    """Keep running totals, and note what the budget has dropped."""
+    connection.execute("ALTER TABLE node ADD COLUMN faded INTEGER NOT NULL DEFAULT 0")
+    connection.execute(totals.TABLES + totals.triggers() + totals.fill())
+
+
+MIGRATIONS: dict[int, Callable[[apsw.Connection], None]] = {
+    1: _to_version_2,
+    2: _to_version_3,
+}
 """From version N (the key) to N + 1."""
