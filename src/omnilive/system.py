@@ -195,6 +195,11 @@ class System:
             self._reader.close()
         self.store.close()
 
+    def num_unremembered(self) -> int:
+        """Return how many perceived clips wait to be committed; call it in memory's thread."""
+        memory = self.shared["memory"]
+        return memory.num_pending if isinstance(memory, Memory) else 0
+
     # --- epochs --------------------------------------------------------------------------
 
     def begin_epoch(

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from omnilive.clock import Clock, RealClock, local_zone
-from omnilive.errors import MediaError, OmniLiveError, UsageError
+from omnilive.errors import MediaError, OmniLiveError, StoreError, UsageError
 from omnilive.events import (
     NS_PER_S,
     AnswerAudio,
@@ -92,6 +92,7 @@ class Watch:
         self._took_ms: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
         self._live: set[int] = set()
+        self._unremembered = 0
         self._remembering = threading.Event()
         self._stopped = threading.Event()
         self._started = time.monotonic()
@@ -109,6 +110,7 @@ class Watch:
         """Yield every event until the sources have ended and all questions are answered.
 
         Raises:
+            StoreError: at the end, if what was perceived could not be written.
             MediaError: at the end, if a source could not be read.
         """
         while (event := self._session.next_event(timeout=3600.0)) is not None or self._going:
@@ -116,6 +118,11 @@ class Watch:
                 self._note(event)
                 yield event
         self._conductor.join()
+        if self._unremembered:
+            raise StoreError(
+                f"{self._unremembered} clips could not be written to the store; make room or give "
+                "another --store, and watch the source again."
+            )
         for feeder in self._feeders:
             if feeder.error is not None:
                 raise feeder.error
@@ -136,7 +143,12 @@ class Watch:
         return self._took_ms.get(turn, 0)
 
     def stop(self) -> None:
-        """End the sources here; what was perceived is committed, then the events end."""
+        """End the sources here; what was perceived is committed, then the events end.
+
+        Said twice, it also cuts the answers that are still being made.
+        """
+        if self._stopped.is_set():
+            self._session.interrupt_all()
         self._stopped.set()
         self._session.shed_captions()
         for feeder in self._feeders:
@@ -225,6 +237,9 @@ class Watch:
                 self._ask_or_report(question)
                 self._session.settle()
             self.notices += [feeder.notice for feeder in self._feeders if feeder.notice]
+            self._unremembered = self._session.call(
+                "memory", self._system.num_unremembered
+            ).result()
             self._ended = time.monotonic()
         finally:
             self._session.close()

@@ -166,6 +166,11 @@ class Memory:
         senses = ["seeing"] + (["hearing"] if pending.started.has_audio else [])
         return min(pending.watermarks.get(sense, 0) for sense in senses)
 
+    @property
+    def num_pending(self) -> int:
+        """Clips that were perceived and are not committed."""
+        return sum(len(each.clips) for each in (*self._ending, *self._streams.values()))
+
     def ready(self, event: Event) -> bool:
         """Whether a question may be answered yet: what was said before it has been heard.
 
