@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from omnilive.api.forgetting import ForgetPreview, preview
 from omnilive.api.watching import store_path
 from omnilive.cancel import Cancel
 from omnilive.errors import OmniLiveError, StoreBusy, StoreError, UsageError
-from omnilive.events import AnswerEnded, Event, Forget, Moment, Pin, Question, Retrieval, Utterance
+from omnilive.events import AnswerEnded, Event, Moment, Pin, Question, Retrieval, Utterance
 from omnilive.memory.commands import Command, send
 from omnilive.memory.conversation import NewTurn
+from omnilive.memory.forget_request import Forgotten
 from omnilive.memory.moments import MomentQuery
 from omnilive.memory.store import Store
 from omnilive.presets import embedded
@@ -161,10 +163,55 @@ class OpenedMemory:
         self._system.store.get(moment)
         self._command(Pin(moment=moment, keep=keep))
 
-    def forget(self, moment: str) -> None:
-        """Delete a moment and everything derived from it."""
-        self._system.store.get(moment)
-        self._command(Forget(moment=moment))
+    def would_forget(
+        self,
+        moment: str = "",
+        *,
+        span: tuple[str, str] | None = None,
+        stream: str = "",
+        query: str = "",
+        pinned: bool = False,
+    ) -> ForgetPreview:
+        """Return what `forget` would delete; see there for the arguments."""
+        return preview(
+            self._system.store,
+            moment=moment,
+            span=span,
+            stream=stream,
+            query=query,
+            pinned=pinned,
+        )
+
+    def forget(
+        self,
+        moment: str | ForgetPreview = "",
+        *,
+        span: tuple[str, str] | None = None,
+        stream: str = "",
+        query: str = "",
+        pinned: bool = False,
+    ) -> Forgotten:
+        """Delete moments and everything derived from them, for good.
+
+        Args:
+            moment: id of a moment, clip or block; or what `would_forget` returned.
+            span: two ISO 8601 times (in the stream's own zone unless they carry an offset), or
+                two positions in one stream ("90", "1:30", "1:02:03").
+            stream: only of this stream; alone: all of it.
+            query: only moments that hold all these words.
+            pinned: also what is pinned.
+
+        Returns:
+            What went. `wal_truncated` is False if a reader keeps a copy in the log for now.
+
+        Raises:
+            UsageError: nothing was said, or nothing matches.
+            UnknownMoment: nothing has this id.
+            StoreError: it is pinned, or the store cannot be written.
+        """
+        if not isinstance(moment, ForgetPreview):
+            moment = self.would_forget(moment, span=span, stream=stream, query=query, pinned=pinned)
+        return self._command(moment.request)
 
     def close(self) -> None:
         """Let go of the store. Safe to call twice."""
@@ -192,19 +239,18 @@ class OpenedMemory:
             raise UsageError(f'There is no stream "{name}"; there are: {known}.')
         return names[name]
 
-    def _command(self, command: Command) -> None:
+    def _command(self, command: Command) -> Forgotten:
         """Write ourselves if nobody does, else ask who writes and wait."""
         try:
             with Store.open(self._path, write=True, create=False, doing="omnilive memory") as store:
-                store.carry_out(command)
-            return
+                return store.carry_out(command) or Forgotten()
         except StoreBusy:
             number = send(self._path, command)
         deadline = time.monotonic() + _WRITER_TAKES_S
         while time.monotonic() < deadline:
             outcome = self._system.store.outcome(number)
             if outcome == "":
-                return
+                return self._system.store.forgotten(number)
             if outcome is not None:
                 raise StoreError(outcome)
             time.sleep(0.05)

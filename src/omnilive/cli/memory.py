@@ -12,6 +12,7 @@ import typer
 from omnilive import api
 from omnilive.cli import options
 from omnilive.cli.view import print_moments, print_table
+from omnilive.errors import UsageError
 from omnilive.events import Moment
 from omnilive.serving import wire
 
@@ -103,22 +104,67 @@ def pin(
 
 @app.command()
 def forget(
-    moment: _Id,
+    moment: Annotated[
+        str, typer.Argument(metavar="[ID]", help="Of any moment, as printed anywhere.")
+    ] = "",
+    span: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--span",
+            metavar="START END",
+            help="What lies between two times (2026-05-01T12:30) or positions (1:30).",
+        ),
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option("--stream", help="Only of this stream; alone: all of it.")
+    ] = None,
+    query: Annotated[
+        str, typer.Option("--query", metavar="WORDS", help="What holds all these words.")
+    ] = "",
+    pinned: Annotated[bool, typer.Option("--pinned", help="Also what is pinned.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: options.Store = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Delete a moment and everything derived from it, for good."""
+    """Delete moments and everything derived from them, for good.
+
+    Example: omnilive memory forget --span 2026-05-01T12:30 2026-05-01T13:00 --stream door
+    """
     with api.open_store(store) as memory:
-        found = memory.show(moment)
+        found = memory.would_forget(
+            moment, span=span, stream=stream or "", query=query, pinned=pinned
+        )
+        if not yes and as_json and not moment:
+            raise UsageError("With --json nobody is asked; add --yes to forget more than one id.")
         if not yes and not as_json:
-            print_moments(found)
+            print_moments(memory.show(moment) if moment else found.moments)
+            typer.echo(_what_goes(found.num_moments, found.num_clips, len(found.moments)))
             typer.confirm("Forget this for good?", abort=True)
-        memory.forget(moment)
+        gone = memory.forget(found)
     if as_json:
-        _print({"event": "forget", "id": moment})
-    else:
-        typer.echo(f"{moment} is forgotten.")
+        numbers = gone._asdict() | {"event": "forget", "id": moment}
+        _print({name: value for name, value in numbers.items() if name != "ids"})
+        return
+    typer.echo(
+        f"{moment} is forgotten."
+        if moment
+        else f"Forgotten: {gone.moments} moments in {gone.clips} clips, "
+        f"{gone.fragments} parts of the recording, {gone.turns} stored answers."
+    )
+    if gone.kept_pinned:
+        typer.echo(f"{gone.kept_pinned} pinned clips stay; --pinned forgets them too.")
+    if not gone.wal_truncated:
+        typer.echo(
+            "omnilive: another process is reading this store, so a copy is left in its log; "
+            "it goes when that process has read on.",
+            err=True,
+        )
+
+
+def _what_goes(num_moments: int, num_clips: int, num_shown: int) -> str:
+    more = f" (the first {num_shown} are shown)" if num_moments > num_shown else ""
+    clips = f" and {num_clips} whole clips" if num_clips else ""
+    return f"{num_moments} moments{clips}{more}."
 
 
 def _show(moments: Sequence[Moment], as_json: bool) -> None:

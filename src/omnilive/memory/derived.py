@@ -18,6 +18,7 @@ from omnilive.memory.digests import Line, digest_of, lines_of_clips, lines_of_di
 from omnilive.memory.vectors import pack_vector, unit_rows, unpack_vectors
 
 HOUR, DAY, MONTH = -1, -2, -3
+CALENDAR_LETTERS = {HOUR: "h", DAY: "d", MONTH: "n"}
 _IN_ONE_STATEMENT = 500
 
 
@@ -101,15 +102,9 @@ def dependents(database: Database, node: int) -> list[int]:
     if level > 0:
         return found
     for above in (HOUR, DAY, MONTH):
-        if above >= level < 0:
-            continue
-        over = database.row(
-            "SELECT id, end_ns FROM node WHERE stream = ? AND level = ? AND start_ns <= ? "
-            "ORDER BY start_ns DESC LIMIT 1",
-            (stream, above, start_ns),
-        )
-        if over is not None and start_ns < over[1]:
-            found.append(over[0])
+        if above < level or level == 0:
+            over = rows_over(database, above, stream, start_ns, start_ns + 1)
+            found += [number for number, _ in over]
     return found
 
 
@@ -123,29 +118,61 @@ def refresh(database: Database, block: int) -> int:
         how many rows changed.
     """
     above = dependents(database, block)
-    changed = _refresh_one(database, block)
-    return changed + sum(_refresh_one(database, node) for node in above)
+    changed = refresh_one(database, block)
+    return changed + sum(refresh_one(database, node) for node in above)
 
 
-def refresh_calendar(database: Database, stream: int, start_ns: int) -> int:
-    """Bring the calendar rows over a clip's start in line with what is left of their clips.
+def refresh_calendar(
+    database: Database, stream: int, start_ns: int, end_ns: int | None = None
+) -> set[str]:
+    """Bring the calendar rows over a stretch of a stream in line with what is left of its clips.
+
+    Args:
+        database: where.
+        stream: of the clips that changed or went.
+        start_ns: start of the first one.
+        end_ns: start of what is untouched; None: one clip changed.
 
     Returns:
-        how many rows changed.
+        the public ids of the rows that changed or went.
     """
-    changed = 0
+    end_ns = start_ns + 1 if end_ns is None else end_ns
+    changed: set[str] = set()
     for level in (HOUR, DAY, MONTH):
-        over = database.row(
-            "SELECT id, end_ns FROM node WHERE stream = ? AND level = ? AND start_ns <= ? "
-            "ORDER BY start_ns DESC LIMIT 1",
-            (stream, level, start_ns),
-        )
-        if over is not None and start_ns < over[1]:
-            changed += _refresh_one(database, over[0])
+        for node, first_ns in rows_over(database, level, stream, start_ns, end_ns):
+            changed.add(public_id(level, stream, first_ns))
+            refresh_one(database, node)
     return changed
 
 
-def _refresh_one(database: Database, node: int) -> int:
+def rows_over(
+    database: Database, level: int, stream: int, start_ns: int, end_ns: int
+) -> list[tuple[int, int]]:
+    """Return (node, start_ns) of the derived rows of a level that overlap a stretch, in order."""
+    # Rows of a level do not overlap: the last that starts before is far enough back.
+    first = database.value(
+        "SELECT start_ns FROM node WHERE stream = ? AND level = ? AND start_ns <= ? "
+        "ORDER BY start_ns DESC LIMIT 1",
+        (stream, level, start_ns),
+    )
+    return [
+        (row[0], row[1])
+        for row in database.rows(
+            "SELECT id, start_ns FROM node WHERE stream = ? AND level = ? AND start_ns >= ? "
+            "AND start_ns < ? AND end_ns > ? ORDER BY start_ns",
+            (stream, level, start_ns if first is None else first, end_ns, start_ns),
+        )
+    ]
+
+
+def public_id(level: int, stream: int, start_ns: int) -> str:
+    """Return the id that a citation of a derived row shows: "b1-0", "b2.1-0", "d1-0"."""
+    letter = CALENDAR_LETTERS[level] if level < 0 else "b" if level == 1 else f"b{level}."
+    return f"{letter}{stream}-{start_ns // 1_000_000}"
+
+
+def refresh_one(database: Database, node: int) -> int:
+    """Bring one derived row in line with what is left below it; 0 if there is no such row."""
     row = database.row("SELECT level, closed FROM node WHERE id = ?", (node,))
     if row is None:
         return 0

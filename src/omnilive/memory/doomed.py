@@ -49,8 +49,16 @@ class Collector:
         self._database = database
         self._pinned = pinned
 
+    def span_of(self, public_id: str) -> StreamSpan | None:
+        """Return the span of a block or a calendar row; None for a moment or a clip."""
+        node = find(self._database, public_id).node
+        row = self._database.row(
+            "SELECT stream, start_ns, end_ns FROM node WHERE id = ? AND level != 0", (node,)
+        )
+        return None if row is None else StreamSpan(*row)
+
     def by_id(self, public_id: str) -> Doomed:
-        """Return what goes with one moment, clip or block.
+        """Return what goes with one moment or clip.
 
         Raises:
             UnknownMoment: nothing has this id.
@@ -118,32 +126,14 @@ class Collector:
             "SELECT level FROM node WHERE stream = ? ORDER BY level DESC LIMIT 1", (stream,)
         )
         for level in range(1, 1 + (highest or 0)):
-            # Blocks of a level do not overlap: the one that starts last before is far enough back.
-            first = self._database.value(
-                "SELECT start_ns FROM node WHERE stream = ? AND level = ? AND start_ns <= ? "
-                "ORDER BY start_ns DESC LIMIT 1",
-                (stream, level, start_ns),
-            )
-            for (block,) in self._database.rows(
-                "SELECT id FROM node WHERE stream = ? AND level = ? AND start_ns >= ? "
-                "AND start_ns < ? AND end_ns > ?",
-                (stream, level, start_ns if first is None else first, end_ns, start_ns),
-            ):
-                doomed.blocks.add(block)
+            doomed.blocks.update(overlapping(self._database, stream, level, start_ns, end_ns))
 
     def _node(self, node: int, doomed: Doomed) -> None:
         row = self._database.row(
-            "SELECT level, stream, start_ns, end_ns, parent, name FROM node WHERE id = ?", (node,)
+            "SELECT stream, start_ns, end_ns, parent, name FROM node WHERE id = ?", (node,)
         )
         assert row is not None
-        level, stream, start_ns, end_ns, parent, name = row
-        if level:
-            for (child,) in self._database.rows("SELECT id FROM node WHERE parent = ?", (node,)):
-                self._node(child, doomed)
-            # The block itself goes when its last child has gone.
-            doomed.blocks.add(node)
-            doomed.reach(stream, start_ns, end_ns)
-            return
+        stream, start_ns, end_ns, parent, name = row
         if not self._is_free(node, doomed):
             return
         doomed.clips[node] = name or moment_id("c", stream, start_ns)
@@ -241,6 +231,24 @@ class Collector:
             return True
         doomed.pinned.add(node)
         return False
+
+
+def overlapping(
+    database: Database, stream: int, level: int, start_ns: int, end_ns: int
+) -> list[int]:
+    """Return the derived rows of one level that reach into a stretch of a stream."""
+    # Rows of a level do not overlap: the one that starts last before is far enough back.
+    first = database.value(
+        "SELECT start_ns FROM node WHERE stream = ? AND level = ? AND start_ns <= ? "
+        "ORDER BY start_ns DESC LIMIT 1",
+        (stream, level, start_ns),
+    )
+    rows = database.rows(
+        "SELECT id FROM node WHERE stream = ? AND level = ? AND start_ns >= ? AND start_ns < ? "
+        "AND end_ns > ?",
+        (stream, level, start_ns if first is None else first, end_ns, start_ns),
+    )
+    return [node for (node,) in rows]
 
 
 def known(database: Database, public_id: str) -> bool:

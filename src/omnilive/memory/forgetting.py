@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from omnilive.events import moment_id
-from omnilive.memory import blocks
+from omnilive.memory import derived
 from omnilive.memory.database import Database
-from omnilive.memory.doomed import CLIPS_A_BATCH, Collector, Doomed, known
+from omnilive.memory.derived import DAY, HOUR, MONTH
+from omnilive.memory.doomed import CLIPS_A_BATCH, Collector, Doomed, known, overlapping
 from omnilive.memory.forget_request import ForgetRequest, Forgotten, StreamSpan
 from omnilive.memory.moments import find
 from omnilive.memory.redaction import redact_turns
@@ -69,17 +70,23 @@ def forget(
         # What is not free is said before anything has gone. After a crash some may be gone before.
         there = [public_id for public_id in request.moments if known(database, public_id)]
         for public_id in there or ([] if may_miss else request.moments[:1]):
-            collector.by_id(public_id)
+            if collector.span_of(public_id) is None:
+                collector.by_id(public_id)
+    spans = list(request.spans)
     ids = iter(request.moments)
     while part := list(islice(ids, CLIPS_A_BATCH)):
         done = Forgotten()
         for public_id in part:
             # An earlier one may have taken it along.
-            if known(database, public_id):
+            if not known(database, public_id):
+                continue
+            span = collector.span_of(public_id)
+            if span is not None:
+                spans.append(span)
+            else:
                 doomed = collector.by_id(public_id)
                 done = done.plus(_erase(database, recordings, doomed, cache))
         yield done
-    spans = list(request.spans)
     spans += [StreamSpan(stream, 0, _FOR_EVER) for stream in request.streams]
     for span in spans:
         for doomed in collector.by_span(span):
@@ -106,7 +113,7 @@ def _erase(database: Database, recordings: Recordings, doomed: Doomed, cache: Pa
             database.run("DELETE FROM node_vector WHERE node = ?", (node,))
         for node in doomed.clips:
             database.run("DELETE FROM node WHERE id = ?", (node,))
-        changed = _bring_in_line(database, doomed.blocks)
+        changed = _bring_in_line(database, doomed)
         texts = [row.text for row in doomed.moments.values()]
         num_turns = redact_turns(database, ids | changed, texts)
         database.run("UPDATE meta SET value = value + 1 WHERE key = 'erased'")
@@ -127,37 +134,35 @@ def _erase(database: Database, recordings: Recordings, doomed: Doomed, cache: Pa
     )
 
 
-def _bring_in_line(database: Database, touched: set[int]) -> set[str]:
-    """Make blocks and all above them again from the children left, each once, lowest first.
-
-    A block without children goes; an open one has nothing derived and is only counted again.
+def _bring_in_line(database: Database, doomed: Doomed) -> set[str]:
+    """Make blocks and all above them, and the calendar, again from what is left, each row once.
 
     Returns:
         Their public ids.
     """
     waiting: dict[int, set[int]] = {}
-    for block in touched:
+    for block in doomed.blocks:
         level = database.value("SELECT level FROM node WHERE id = ?", (block,))
         if level is not None:
             waiting.setdefault(level, set()).add(block)
+    for stream, (start_ns, end_ns) in doomed.extent.items():
+        for level in (HOUR, DAY, MONTH):
+            waiting.setdefault(level, set()).update(
+                overlapping(database, stream, level, start_ns, end_ns)
+            )
     changed: set[str] = set()
     while waiting:
-        level = min(waiting)
-        for block in sorted(waiting.pop(level)):
+        # Blocks from the lowest up, then hours (-1), days (-2), months (-3).
+        level = min(waiting, key=lambda level: (level < 0, abs(level)))
+        for node in sorted(waiting.pop(level)):
             row = database.row(
-                "SELECT parent, closed, stream, start_ns FROM node WHERE id = ?", (block,)
+                "SELECT parent, stream, start_ns, name FROM node WHERE id = ?", (node,)
             )
             if row is None:
                 continue
-            parent, closed, stream, start_ns = row
-            changed.add(moment_id("b", stream, start_ns))
-            left = database.value("SELECT count(*) FROM node WHERE parent = ?", (block,))
-            if not left:
-                database.run("DELETE FROM node WHERE id = ?", (block,))
-            elif closed:
-                blocks.derive(database, block)
-            else:
-                database.run("UPDATE node SET num_children = ? WHERE id = ?", (left, block))
+            parent, stream, start_ns, name = row
+            changed.add(name or moment_id("b", stream, start_ns))
+            derived.refresh_one(database, node)
             if parent is not None:
                 waiting.setdefault(level + 1, set()).add(parent)
     return changed
