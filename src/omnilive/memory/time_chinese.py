@@ -85,6 +85,7 @@ def _re(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+_THINGS = _re("意见|建议|要求|内容|原因|问题|看法|不同|区别|好处|理由|想法|注意|说明|体会|经验")
 JUST_NOW = _re("刚才|刚刚|方才|不久前|一会儿前|一会儿之前|最近(?![一二两三四五六七八九十几\\d])")
 RECENT = _re(
     rf"(?:在?(?:过去|最近|近)的?这?|这(?=.{{1,4}}(?:里|以来|之内|内)))(?P<num>{_NUM})"
@@ -99,7 +100,7 @@ FIRST = _re(
 )
 NTH = _re(rf"第(?P<num>{_SMALL})(?P<unit>秒|分钟|分|小时)(?:的?时候|处)?")
 LAST_OF = _re(rf"(?:在?(?:结尾|最后)的?)(?P<num>{_NUM})(?P<unit>{_UNIT})(?:里|内)?")
-BEGINNING = _re("(?:在)?(?:最开始|一开始|开头|开始的时候|片头)")
+BEGINNING = _re("(?:在)?(?:最开始|(?<![周期拜])一开始|开头|开始的时候|片头)")
 END = _re("(?:在)?(?:结尾|末尾|片尾|快结束|结束的时候|最后的时候)")
 CALENDAR = _re(
     rf"(?:从|自从|自|在|到)?(?:{_DAY}的?)?(?P<part>{_PART})?的?(?P<a>{_CLOCK})?"
@@ -116,11 +117,17 @@ def parse_chinese(text: str) -> TimeMention | None:
             if readings:
                 return mention(text, [found], readings, chinese=True)
     for found in CALENDAR.finditer(text):
-        if found[0] and _says_when(found):
+        if found[0] and _says_when(found) and not _counts(text, found):
             readings = _read_calendar(found)
             if readings:
                 return mention(text, [found], readings, chinese=True)
     return None
+
+
+def _counts(text: str, match: re.Match[str]) -> bool:
+    """Whether a lone "three o'clock" is three points of something."""
+    is_lone = match["a"] and match[0] == match["a"] and match["a"].endswith("点")
+    return bool(is_lone) and _THINGS.match(text, match.end()) is not None
 
 
 def _says_when(match: re.Match[str]) -> bool:
@@ -167,6 +174,8 @@ def _read_calendar(match: re.Match[str]) -> list[Reading]:
     for one in of:
         if how == "since":
             readings.append(Since(one))
+        elif how == "after" and match["part"] == "中午" and isinstance(one, Calendar):
+            readings.append(Calendar(one.day, 12 * HOUR_S, DAY_S))
         elif how == "after" and isinstance(one, Calendar):
             readings.append(Since(Calendar(one.day, one.end_s, one.end_s + MINUTE_S)))
         elif how == "before":

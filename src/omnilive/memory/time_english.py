@@ -13,6 +13,7 @@ from omnilive.memory.time_patterns import (
     A_WHILE,
     AGO,
     AGO_SHORT,
+    ALONE,
     AT,
     AT_MINUTE,
     AT_SECONDS,
@@ -74,14 +75,14 @@ def parse_english(text: str) -> TimeMention | None:
 
 
 def _parse_calendar(text: str) -> TimeMention | None:
-    found_day = DAY.search(text)
+    found_day = next((m for m in DAY.finditer(text) if not _is_verb(m)), None)
     day, part, how = (ANY_DAY, None, "") if found_day is None else _read_day(found_day)
     found = [found_day] if found_day else []
     found_part = next((m for m in PART.finditer(text) if not _overlap(m, found_day)), None)
     if found_part is not None and isinstance(day, Day) and part is None:
         day, part = _read_part(found_part, day)
         found.append(found_part)
-    for pattern in (BETWEEN, AT, MEAL):
+    for pattern in (BETWEEN, AT, MEAL, ALONE):
         for match in pattern.finditer(text) if isinstance(day, Day) else ():
             if any(_overlap(match, other) for other in found):
                 continue
@@ -249,7 +250,7 @@ def _read_clock(match: re.Match[str], day: Day, part: tuple[int, int] | None) ->
     groups = match.groupdict()
     if "b" in groups:
         return _read_between(groups["a"] or groups["a2"], groups["b"] or groups["b2"], day, part)
-    how = _how(groups["how"])
+    how = "around" if groups.get("soft") else _how(groups.get("how"))
     if "meal" in groups:
         start_s, end_s = MEALS[groups["meal"].lower()]
         if how in ("since", "after"):
@@ -381,6 +382,12 @@ def _ends(text: str, match: re.Match[str], found: list[re.Match[str]]) -> bool:
     if ENDS_TIME.match(text, match.end()):
         return True
     return any(text[match.end() : other.start()].isspace() for other in found)
+
+
+def _is_verb(match: re.Match[str]) -> bool:
+    """Whether "may 5" or "march 3" is no date but a verb: without capital, "on", "th" or year."""
+    is_plain = re.fullmatch(r"(?:may|march)\s+\d+", match[0].strip()) is not None
+    return is_plain or re.fullmatch(r"(?:during|last)\s+may", match[0].strip()) is not None
 
 
 def _overlap(a: re.Match[str], b: re.Match[str] | None) -> bool:

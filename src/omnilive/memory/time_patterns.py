@@ -134,8 +134,13 @@ BETWEEN = _re(
 )
 AT = _re(
     rf"\b(?P<how>at|around|about|since|after|before|until|till|by|up\s+to)\s+"
-    rf"(?:about\s+|around\s+|exactly\s+)?(?P<a>{CLOCK})"
+    rf"(?:(?P<soft>about|around)\s+|exactly\s+)?(?P<a>{CLOCK})"
     rf"(?!\s+(?:{_UNIT}|percent|euros?|dollars?|degrees?|points?)\b)"
+)
+# A clock time that needs no "at": it cannot be read as anything else.
+ALONE = _re(
+    rf"\b(?P<a>(?:half|(?:a\s+)?quarter)\s+(?:past|to)\s+(?:{_HOURS}|\d{{1,2}})(?!\w)"
+    rf"|\d{{1,2}}(?:[:.]\d{{2}})?\s*(?:[ap]\.?m\b\.?|o'clock)|\d{{1,2}}:\d{{2}}(?![\w:%]))"
 )
 ENDS_TIME = _re(
     r"\s*(?:$|[?.!,;]|(?:today|yesterday|tonight|in|on|this|last|and|what|who|where|did|was|were|"
@@ -148,7 +153,7 @@ MEAL = _re(
 PART = _re(
     r"\b(?:(?:(?P<edge>early|late)\s+)?(?:in|during|on)\s+the\s+(?:(?P<edge2>early|late)\s+)?"
     r"(?P<p1>morning|afternoon|evening|night)(?!\s+(?:paper|news|train|shift))"
-    r"|at\s+(?P<p2>night|noon|lunchtime|midday)|(?P<over>overnight))\b(?:\s+of\b)?"
+    r"|at\s+(?P<p2>night|noon|lunchtime|midday)|(?P<over>overnight))\b(?:\s+of\b(?!\s+the\s+\d))?"
 )
 DAY = _re(
     rf"\b(?:{_SINCE})?(?:(?:earlier|sometime|from|(?P<edge>early|late))\s+)?(?:"
@@ -168,7 +173,7 @@ DAY = _re(
     rf"|(?:on\s+)?(?:the\s+)?(?:(?P<mn>{_MONTH})\s+(?:the\s+)?(?P<dn>\d{{1,2}})(?:st|nd|rd|th)?"
     rf"(?!\d|:)|(?P<dn2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<mn2>{_MONTH}))"
     rf"(?:,?\s+(?P<y2>(?:19|20)\d{{2}}))?"
-    rf"|on\s+the\s+(?P<dn4>\d{{1,2}})(?:st|nd|rd|th)"
+    rf"|(?:on|of)\s+the\s+(?P<dn4>\d{{1,2}})(?:st|nd|rd|th)"
     rf"|(?:in|during|last)\s+(?P<mn3>{_MONTH})(?:\s+(?P<y4>(?:19|20)\d{{2}}))?(?!\s+\d)"
     rf"|in\s+(?P<y5>(?:19|20)\d{{2}})"
     r")(?!\w)"

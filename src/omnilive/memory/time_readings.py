@@ -184,7 +184,8 @@ def hours_meant(hour: int, part: tuple[int, int] | None, *, marked: bool = False
     # "3 in the morning" is before the morning begins.
     first = 0 if part[1] <= 12 * HOUR_S else part[0]
     late = [hour + 24 for hour in hours] if part[1] > DAY_S else []
-    return [h for h in [*hours, *late] if first <= h * HOUR_S < part[1]] or hours
+    inside = [h for h in [*hours, *late] if first <= h * HOUR_S < part[1]]
+    return inside or [h for h in hours if h * HOUR_S == part[1]] or hours
 
 
 def valid_date(year: int, month: int, day: int) -> date | None:

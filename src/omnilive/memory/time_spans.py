@@ -68,22 +68,28 @@ def resolve(
     lines = [line for line in lines if line.epochs]
     if not lines:
         return ResolvedTime((), _nothing_watched(mention))
-    found: list[_Taken] = []
-    passed_over = False
-    for reading in _ordered(mention.readings, lines):
+    ordered = _ordered(mention.readings, lines)
+    found: dict[Reading, _Taken] = {}
+    for reading in ordered:
         taken = _take(reading, lines, ends, now_wall_ns)
-        if not taken.spans:
-            passed_over = passed_over or not found
-            continue
-        if not any(taken.spans == other.spans for other in found):
-            found.append(taken)
-        if len(found) > 1 and found[0].is_whole:
-            break
+        if taken.spans:
+            found[reading] = taken
     if not found:
         return ResolvedTime((), _not_watched(mention, lines, ends))
-    chosen = next((taken for taken in found if taken.is_whole), found[0])
-    is_plain = len(found) == 1 and not passed_over
-    return ResolvedTime(chosen.spans, "", "" if is_plain else _note(mention, chosen.spans))
+    chosen = next(iter(found))
+    if isinstance(chosen, Calendar) and not found[chosen].is_whole:
+        # Watched from eight to ten past three: "between 3 and 4" is rather at night, if that was.
+        chosen = next((o for o, t in found.items() if _is_beside(o, chosen) and t.is_whole), chosen)
+    spans = found[chosen].spans
+    # Three in the afternoon or at night: both were watched, so it is said which was taken.
+    is_open = any(_is_beside(one, chosen) and found[one].spans != spans for one in found)
+    is_plain = chosen == ordered[0] and not is_open
+    return ResolvedTime(spans, "", "" if is_plain else _note(mention, spans))
+
+
+def _is_beside(one: Reading, other: Reading) -> bool:
+    """Whether two readings are different clock times of the same day."""
+    return isinstance(one, Calendar) and isinstance(other, Calendar) and one.day == other.day
 
 
 def _ordered(readings: Sequence[Reading], lines: Sequence[Timeline]) -> list[Reading]:
