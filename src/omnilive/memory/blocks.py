@@ -49,7 +49,7 @@ def block_for(
         ):
             return int(block)
         close(database, block, limits)
-    name = None if level == 0 else f"b{level + 1}.{stream}-{start_ns // 1_000_000}"
+    name = None if level == 0 else derived.public_id(level + 1, stream, start_ns)
     return database.insert(
         "INSERT INTO node(level, stream, epoch, start_ns, end_ns, name, closed) "
         "VALUES(?,?,?,?,?,?,0)",

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from omnilive.memory import derived
 from omnilive.memory.database import Database
-from omnilive.memory.derived import DAY, HOUR, MONTH
+from omnilive.memory.derived import CALENDAR_LETTERS, DAY, HOUR, MONTH
 
-LETTERS = {HOUR: "h", DAY: "d", MONTH: "n"}
+LETTERS = CALENDAR_LETTERS
 _EVER = -(1 << 62)
-UNITS = {HOUR: "hour", DAY: "day", MONTH: "month"}
 
 
 def close_past(

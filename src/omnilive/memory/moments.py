@@ -22,6 +22,8 @@ VOICES: tuple[Voice, ...] = ("user", "ambient", "own")
 _Letter = Literal["c", "u", "t", "s", "m", "b"]
 LETTERS: tuple[_Letter, ...] = ("u", "t", "s", "m", "c")
 _ID = re.compile(r"([a-z])(\d{1,18})-(\d{1,18})")
+# Clips, blocks of clips, and calendar digests; blocks above level 1 keep their ids as names.
+_LEVELS = {"c": 0, "b": 1, "h": -1, "d": -2, "n": -3}
 MAX_NAME_CHARACTERS = 200
 
 COLUMNS = "m.id, m.node, m.stream, m.kind, m.start_ns, m.end_ns, m.name, m.voice, m.asked, m.text"
@@ -109,11 +111,11 @@ def _find_made(database: Database, letter: str, stream: int, start_ns: int) -> F
             "AND name IS NULL LIMIT 1",
             (*window, kind),
         )
-    if letter in "cb":
+    if letter in _LEVELS:
         node = database.value(
             "SELECT id FROM node WHERE stream = ? AND start_ns BETWEEN ? AND ? AND name IS NULL "
             "AND level = ? LIMIT 1",
-            (*window, 0 if letter == "c" else 1),
+            (*window, _LEVELS[letter]),
         )
     return Found(moment, node)
 
