@@ -14,7 +14,7 @@ from memory_support import WALL_NS, S, World, embedder
 import omnilive
 from omnilive.errors import StoreBusy, StoreError, StoreTooNew, UnknownMoment
 from omnilive.events import Forget, Pin, Question
-from omnilive.memory import commands, schema
+from omnilive.memory import commands, schema, totals
 from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.moments import MomentQuery
