@@ -10,6 +10,7 @@ clip of seeing, so the session keeps it back until both have worked it off.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -56,6 +57,8 @@ _CAPACITY = {"hearing": 256, "seeing": 12, _CAPTIONER: 2048, "memory": 4096}
 _DEFAULT_CAPACITY = 256
 _LIVE_FRAMES = 8  # of a live source, waiting to be looked at; older ones are dropped
 _VIEW_CAPACITY = 4096
+_SAME_ERROR_S = 10.0  # a stage that fails on and on says so this often
+_GATE = "gate"
 
 
 class Stages(Protocol):
@@ -103,6 +106,7 @@ class Session:
         self._workers: dict[str, Worker] = {}
         self._streams: dict[int, list[str]] = {}
         self._live: set[int] = set()
+        self._told: dict[str, tuple[str, float]] = {}
         self._positions: dict[int, int] = {}
         self._ending: dict[int, tuple[StreamEnded, set[str]]] = {}
         self._ended: dict[int, threading.Event] = {}
@@ -151,6 +155,7 @@ class Session:
                 raise UsageError(
                     f"{len(self._turns)} questions are open already; wait for an answer."
                 )
+            self._turns[turn] = Cancel()  # from here on it counts, and can be cut
             up_to = tuple(UpTo(stream, ns + 1) for stream, ns in self._positions.items())
         newest = max((ns for _, ns in up_to), default=0)
         self.feed(
@@ -167,6 +172,13 @@ class Session:
             )
         )
 
+    def interrupt_all(self) -> None:
+        """Cut every turn that is open."""
+        with self._lock:
+            turns = list(self._turns)
+        for turn in turns:
+            self.interrupt(turn)
+
     def report(self, event: StageFailed) -> None:
         """Tell who watches the session of a failure outside the stages."""
         with self._lock:
@@ -182,8 +194,9 @@ class Session:
             self._cut.add(turn_id)
             event = Interruption(turn_id=turn_id)
             self._publish(event)
+            workers = list(self._workers.values())
         cancel.set()
-        for worker in self._workers.values():
+        for worker in workers:
             gone = worker.mailbox.discard(lambda letter: _turn_of(letter) == turn_id)
             for letter in gone:
                 self._cut_off(letter)
@@ -268,6 +281,9 @@ class Session:
     def _emitted(self, event: Event) -> None:
         turn = getattr(event, "turn_id", None)
         if turn is None:
+            if isinstance(event, Dismissed):
+                with self._lock:
+                    self._turns.pop(event.utterance, None)
             self._publish(event)
             self._route(event)
             return
@@ -359,14 +375,23 @@ class Session:
         self._landed(1)
 
     def _failed(self, name: str, event: Event, error: str) -> None:
+        question = event.question if isinstance(event, Retrieval) else event
         if error:
             with self._lock:
                 self.failures[name.split()[0]] += 1
-            self._publish(StageFailed(stage=name, error=error))
-        turn = getattr(event, "turn_id", None)
-        question = event.question if isinstance(event, Retrieval) else event
-        if isinstance(question, Question) and turn is not None:
+                # A full disk fails every packet: one sentence now and then says it.
+                now_s = time.monotonic()
+                told, told_s = self._told.get(name, ("", 0.0))
+                again = told == error and now_s - told_s < _SAME_ERROR_S
+                if not again:
+                    self._told[name] = (error, now_s)
+            if not again or isinstance(question, Question):
+                self._publish(StageFailed(stage=name, error=error))
+        if isinstance(question, Question):
             self._emitted(_unanswered(question, error))
+        elif isinstance(event, Utterance) and name == _GATE and event.id in self._turns:
+            asked = Question(turn_id=event.id, text=event.text, needs="past")
+            self._emitted(_unanswered(asked, error))
 
     def _cancel_for(self, name: str, event: Event) -> Cancel:
         turn = getattr(event, "turn_id", None)
