@@ -1,0 +1,352 @@
+"""A year of memory: what a clip and a question cost after an hour, a day, a month and a year.
+
+    python benchmarks/year_of_memory.py feed --work DIR [--until 1y]   resumable; stop it any time
+    python benchmarks/year_of_memory.py ask --work DIR [--json]        asks every size there is
+    python benchmarks/year_of_memory.py report --work DIR              the table, as Markdown
+    python benchmarks/year_of_memory.py fsync --work DIR               what a commit waits for
+
+Feeds the Memory stage with the synthetic world at event level (nothing is rendered), a day of it
+after another into one store whose stream time goes on. A copy of the store is kept at each size
+(1 h, 24 h, 30 days, 1 year), of which questions are asked in a process of their own.
+
+fsync is kept apart: the store runs with `PRAGMA synchronous = OFF` while it is fed, and what a
+commit waits for the disk otherwise is measured beside it. A clip's cost is CPU time of the thread,
+a mean over whole days (600 blocks).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omnilive.cancel import Cancel
+from omnilive.events import NS_PER_S, Clip, Question, StreamStarted
+from omnilive.media.synthetic import World, perceived_events
+from omnilive.memory.embedding import WordLlamaEmbedder
+from omnilive.memory.recall import Recall
+from omnilive.memory.stage import Memory, MemoryConfig
+from omnilive.memory.store import Store
+from omnilive.memory.tokens import content_words, index_terms, query_words
+
+HOUR_S, DAY_S = 3_600, 86_400
+SIZES = {"1h": HOUR_S, "24h": DAY_S, "30d": 30 * DAY_S, "1y": 365 * DAY_S}
+WALL_NS = 1_704_067_200 * NS_PER_S  # 2024-01-01T00:00:00Z
+NUM_QUESTIONS = 40
+COMMON = 0.05
+
+
+# --- feeding ----------------------------------------------------------------------------
+
+
+def parts() -> Iterator[tuple[str, int, int]]:
+    """Yield (size reached at its end or "", start, end) in seconds of what is fed at once."""
+    yield "1h", 0, HOUR_S
+    yield "24h", HOUR_S, DAY_S
+    for day in range(1, 365):
+        start = day * DAY_S
+        yield {29: "30d", 364: "1y"}.get(day, ""), start, start + DAY_S
+
+
+def feed(work: Path, until: str) -> None:
+    """Feed what is missing, part by part; a part that was cut off is fed again from its start."""
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "feed.jsonl"
+    done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    fed_s = max((each["end_s"] for each in done), default=0)
+    directory = work / "store"
+    for size, start_s, end_s in parts():
+        if end_s > SIZES[until]:
+            break
+        if end_s <= fed_s:
+            continue
+        entry = feed_part(directory, start_s, end_s)
+        entry |= {"size": size, "start_s": start_s, "end_s": end_s}
+        with log.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        print(json.dumps(entry), flush=True)
+        if size:
+            shutil.copytree(directory, work / f"store-{size}", dirs_exist_ok=True)
+
+
+def feed_part(directory: Path, start_s: int, end_s: int) -> dict[str, Any]:
+    world = World(7 + start_s, end_s - start_s)
+    at_ns = start_s * NS_PER_S
+    cancel = Cancel()
+    clips = moments = 0
+    spent = 0.0
+    with Store.open(directory, write=True) as store:
+        store.database.run("PRAGMA synchronous = OFF")
+        memory = Memory(store, MemoryConfig(), WordLlamaEmbedder())
+        started_at = time.perf_counter()
+        for event in perceived_events(world, at_ns=at_ns, wall_ns=WALL_NS + at_ns):
+            if isinstance(event, StreamStarted):
+                event = begun(store, event)
+            before = time.thread_time()
+            for remembered in memory.push(event, cancel):
+                moments += len(getattr(remembered, "moments", ()))
+            spent += time.thread_time() - before
+            clips += isinstance(event, Clip)
+        wall_s = time.perf_counter() - started_at
+    return {
+        "clips": clips,
+        "moments": moments,
+        "cpu_ms_a_clip": 1000 * spent / clips,
+        "wall_s": wall_s,
+        "rss_mb": resident_mb(),
+    }
+
+
+def begun(store: Store, event: StreamStarted) -> StreamStarted:
+    """Open the next epoch of the one stream, where the part before it ended."""
+    return store.begin_epoch(
+        event.name,
+        wall_ns=event.wall_ns,
+        zone="Europe/Berlin",
+        origin="live",
+        voice=event.voice,
+        has_video=event.has_video,
+        has_audio=event.has_audio,
+        live=True,
+        source="synthetic",
+        at_ns=event.at_ns,
+    )
+
+
+# --- asking -----------------------------------------------------------------------------
+
+
+def ask_all(work: Path) -> None:
+    """Ask of each size in a process of its own, so that resident memory is that of asking alone."""
+    for size in SIZES:
+        if (work / f"store-{size}").is_dir():
+            command = [sys.executable, __file__, "ask", "--work", str(work), "--size", size]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            print(done.stdout if done.returncode == 0 else done.stderr, flush=True)
+
+
+def ask(work: Path, size: str) -> dict[str, Any]:
+    """Ask `NUM_QUESTIONS` questions of the store as it is; write the figures beside it."""
+    opened = time.perf_counter()
+    directory = work / f"store-{size}" if size else work / "store"
+    with Store.open(directory, write=False) as store:
+        rows = RowCounter(store)
+        recall = Recall(store, WordLlamaEmbedder())
+        base_mb = resident_mb()
+        texts = questions(store)
+        recall.retrieve(Question(turn_id="q", text="anything about the weather?", needs="past"))
+        ready_s = time.perf_counter() - opened
+        figures = []
+        for text, is_common in texts:
+            rows.count = 0
+            before, cpu = time.perf_counter(), time.process_time()
+            found = recall.retrieve(Question(turn_id="q", text=text, needs="past"))
+            figures.append(
+                {
+                    "question": text,
+                    "common": is_common,
+                    "ms": 1000 * (time.perf_counter() - before),
+                    "cpu_ms": 1000 * (time.process_time() - cpu),
+                    "rows": rows.count,
+                    "hits": len(found.hits),
+                    "matches": found.matches,
+                }
+            )
+        result = {
+            "size": size,
+            "clips": store.database.value("SELECT count(*) FROM node WHERE level = 0"),
+            "moments": store.database.value("SELECT count(*) FROM moment"),
+            "vectors": store.database.value("SELECT count(*) FROM moment_vector"),
+            "ready_s": ready_s,
+            "base_mb": base_mb,
+            "rss_mb": resident_mb(),
+            "anonymous_mb": resident_mb("RssAnon"),
+            "mapped_mb": resident_mb("RssFile"),
+            "levels": levels(store),
+            "database_mb": (directory / "memory.db").stat().st_size / 1e6,
+            "cache_mb": sum(p.stat().st_size for p in (directory / "cache").rglob("*")) / 1e6,
+            "questions": figures,
+        }
+    (work / f"ask-{size or 'now'}.json").write_text(json.dumps(result, indent=1))
+    return result
+
+
+class RowCounter:
+    """Counts the rows that SQLite hands over."""
+
+    def __init__(self, store: Store) -> None:
+        self.count = 0
+        database = store.database
+        rows, row = database.rows, database.row
+
+        def counted_rows(sql: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
+            found = rows(sql, bindings)
+            self.count += len(found)
+            return found
+
+        def counted_row(sql: str, bindings: Any = ()) -> tuple[Any, ...] | None:
+            self.count += 1
+            return row(sql, bindings)
+
+        database.rows = counted_rows  # type: ignore[method-assign]
+        database.row = counted_row  # type: ignore[method-assign]
+
+
+def questions(store: Store) -> list[tuple[str, bool]]:
+    """Return questions about what is in the store, every other one of words in > 5 % of clips."""
+    database, rng = store.database, random.Random(5)
+    clips = database.value("SELECT count(*) FROM node WHERE level = 0")
+    counts = dict(database.rows("SELECT term, moments FROM term"))
+    last = database.value("SELECT max(id) FROM moment")
+    common: Counter[str] = Counter()
+    rare: list[str] = []
+    for _ in range(6_000):
+        text = database.value(
+            "SELECT text FROM moment WHERE id >= ? AND kind IN (0, 1) LIMIT 1",
+            (rng.randint(1, last),),
+        )
+        if text is None:
+            continue
+        words = [word for word in content_words(query_words(text)) if word.weight >= 1.0]
+        frequent = [w.surface for w in words if counts.get(w.terms[0], 0) > COMMON * clips]
+        if len(frequent) >= 2 and len(frequent) == len(words):
+            common[" ".join(frequent[:3])] += 1
+        elif len(words) >= 2 and len(rare) < NUM_QUESTIONS // 2:
+            scarce = [w.surface for w in words if counts.get(w.terms[0], 0) <= COMMON * clips]
+            if len(scarce) >= 2:
+                rare.append(" and ".join(rng.sample(scarce, 2)))
+    frames = ("what was said about {}?", "did anyone mention {}?", "when did you hear {}?")
+    frequent_ones = [text for text, _ in common.most_common(NUM_QUESTIONS // 2)]
+    asked = [(rng.choice(frames).format(text), True) for text in frequent_ones]
+    asked += [(rng.choice(frames).format(text), False) for text in rare]
+    rng.shuffle(asked)
+    assert all(index_terms(text) for text, _ in asked)
+    return asked
+
+
+def levels(store: Store) -> dict[str, dict[str, float]]:
+    """Return rows and megabytes of payload a level, and of what belongs to the clips."""
+    database = store.database
+    found: dict[str, dict[str, float]] = {}
+    for level, rows, size in database.rows(
+        "SELECT level, count(*), sum(bytes) FROM node GROUP BY level ORDER BY level"
+    ):
+        vectors = database.value(
+            "SELECT coalesce(sum(v.bytes), 0) FROM node_vector v JOIN node n ON n.id = v.node "
+            "WHERE n.level = ?",
+            (level,),
+        )
+        found[str(level)] = {"rows": rows, "mb": (size + vectors) / 1e6}
+    for name, table in (("text", "moment"), ("text vectors", "moment_vector")):
+        size = database.value(f"SELECT coalesce(sum(bytes), 0) FROM {table}")
+        found[name] = {"rows": database.value(f"SELECT count(*) FROM {table}"), "mb": size / 1e6}
+    return found
+
+
+def resident_mb(field: str = "VmRSS") -> float:
+    """Return resident memory of this process, from /proc."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+# --- fsync and reporting ----------------------------------------------------------------
+
+
+def fsync_cost(work: Path) -> float:
+    """Return the median milliseconds that a commit waits for the disk, apart from the rest."""
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / "fsync.tmp"
+    times = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(100):
+            file.write(os.urandom(40_000))
+            before = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(1000 * (time.perf_counter() - before))
+    path.unlink()
+    return statistics.median(times)
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+
+
+def clip_costs(work: Path) -> dict[str, float]:
+    """Return CPU milliseconds a clip around each size: the mean over what was fed just before."""
+    entries = [json.loads(line) for line in (work / "feed.jsonl").read_text().splitlines()]
+    costs = {}
+    for size, seconds in SIZES.items():
+        near = [e for e in entries if e["end_s"] <= seconds][-7 if seconds > DAY_S else -1 :]
+        if near and near[-1]["end_s"] == seconds:
+            clips = sum(e["clips"] for e in near)
+            costs[size] = sum(e["cpu_ms_a_clip"] * e["clips"] for e in near) / clips
+    return costs
+
+
+def report(work: Path) -> str:
+    """Return the tables as Markdown."""
+    costs = clip_costs(work)
+    lines = [
+        "| size | clips | text vectors | CPU a clip | question p50 | p95 | p95 common | "
+        "rows a question p95 | resident (mapped) | database | cache |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for size in SIZES:
+        path = work / f"ask-{size}.json"
+        if not path.exists():
+            continue
+        found = json.loads(path.read_text())
+        asked = found["questions"]
+        times = [one["ms"] for one in asked]
+        common = [one["ms"] for one in asked if one["common"]]
+        rows = [one["rows"] for one in asked]
+        cost = f"{costs[size]:.3f} ms" if size in costs else "-"
+        lines.append(
+            f"| {size} | {found['clips']:,} | {found['vectors']:,} | {cost} | "
+            f"{percentile(times, 0.5):.1f} ms | {percentile(times, 0.95):.1f} ms | "
+            f"{percentile(common, 0.95):.1f} ms | {percentile(rows, 0.95):,} | "
+            f"{found['rss_mb']:.0f} MB ({found['mapped_mb']:.0f}) | "
+            f"{found['database_mb']:,.0f} MB | {found['cache_mb']:,.0f} MB |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A year of memory.")
+    parser.add_argument("what", choices=("feed", "ask", "report", "fsync"))
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--until", choices=tuple(SIZES), default="1y")
+    parser.add_argument("--size", choices=("", *SIZES), default="")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.what == "feed":
+        feed(options.work, options.until)
+    elif options.what == "fsync":
+        print(f"{fsync_cost(options.work):.2f} ms an fsync (median of 100)")
+    elif options.what == "report":
+        print(report(options.work))
+    elif not options.size and not options.json:
+        ask_all(options.work)
+    else:
+        found = ask(options.work, options.size)
+        times = [one["ms"] for one in found["questions"]]
+        shown = found if options.json else {k: found[k] for k in found if k != "questions"}
+        shown |= {"p50_ms": percentile(times, 0.5), "p95_ms": percentile(times, 0.95)}
+        print(json.dumps(shown))
+
+
+if __name__ == "__main__":
+    main()
