@@ -153,6 +153,14 @@ class Recordings:
         if segment is not None and segment.id == written.segment:
             segment.size = written.offset + written.num_bytes
 
+    def is_open(self, segment: int) -> bool:
+        """Whether fragments are still being added to a segment."""
+        return any(each.id == segment for each in self._open.values())
+
+    def largest_open(self) -> int:
+        """Return the bytes of the largest segment that is still being added to."""
+        return max((each.size for each in self._open.values()), default=0)
+
     def close_segment(self, stream: int) -> None:
         """Let the stream's next fragment start a new file."""
         self._open.pop(stream, None)
@@ -172,7 +180,8 @@ class Recordings:
             row = self._database.row("SELECT stream, file FROM segment WHERE id = ?", (segment,))
             assert row is not None
             stream, file = row
-            self.close_segment(stream)
+            if self.is_open(segment):
+                self.close_segment(stream)
             segments.append(segment)
             files.append(self._directory / file)
             kept = [
@@ -201,8 +210,7 @@ class Recordings:
     def _copy(
         self, stream: int, source: Path, kept: list[tuple[int, int, int, int]]
     ) -> list[tuple[int, int, int]]:
-        copy = self._start_segment(stream, kept[0][3])
-        self.close_segment(stream)
+        copy = self._new_segment(stream, kept[0][3])
         moves = []
         try:
             with source.open("rb") as old, copy.path.open("r+b") as new:
@@ -219,6 +227,10 @@ class Recordings:
         return moves
 
     def _start_segment(self, stream: int, start_ns: int) -> _OpenSegment:
+        self._open[stream] = self._new_segment(stream, start_ns)
+        return self._open[stream]
+
+    def _new_segment(self, stream: int, start_ns: int) -> _OpenSegment:
         with self._database.transaction():
             number = self._database.insert(
                 "INSERT INTO segment(stream, start_ns, file) VALUES(?, ?, '')", (stream, start_ns)
@@ -231,8 +243,16 @@ class Recordings:
             _sync_directory(self._directory)
         except OSError as error:
             raise _cannot_write(self._directory, error) from error
-        self._open[stream] = _OpenSegment(number, path, start_ns, 0)
-        return self._open[stream]
+        return _OpenSegment(number, path, start_ns, 0)
+
+
+def delete_all(paths: Iterable[Path]) -> None:
+    """Delete files without overwriting them; one that cannot go now goes at the next opening."""
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("a recording could not be deleted (%s)", error.strerror)
 
 
 def wipe(path: Path) -> None:

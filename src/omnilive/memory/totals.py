@@ -45,10 +45,11 @@ CREATE TABLE total(
   stream INTEGER NOT NULL, level INTEGER NOT NULL, part INTEGER NOT NULL,
   num_rows INTEGER NOT NULL, num_bytes INTEGER NOT NULL,
   PRIMARY KEY(stream, level, part)) WITHOUT ROWID;
--- Everything of a rung that starts before it was dropped or is exempt: eviction looks no further.
+-- What starts before it has lost this rung or is exempt: eviction looks no further.
 CREATE TABLE horizon(
   stream INTEGER NOT NULL, rung INTEGER NOT NULL, before_ns INTEGER NOT NULL,
   PRIMARY KEY(stream, rung)) WITHOUT ROWID;
+CREATE INDEX node_pinned ON node(stream, start_ns) WHERE pinned;
 """
 
 
@@ -78,7 +79,7 @@ def triggers() -> str:
     )
     # What is written behind a horizon, or may go again, is looked at again.
     made.append(
-        "CREATE TRIGGER horizon_node AFTER INSERT ON node BEGIN "
+        "CREATE TRIGGER horizon_node AFTER INSERT ON node WHEN NEW.level = 0 BEGIN "
         "UPDATE horizon SET before_ns = NEW.start_ns "
         "WHERE stream = NEW.stream AND before_ns > NEW.start_ns; END;"
     )
