@@ -14,11 +14,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import av
+
 import omnilive
 from omnilive.clock import RealClock
 from omnilive.media.synthetic import World, render
@@ -286,3 +288,8 @@ def bytes_under(folder: Path) -> Iterator[tuple[Path, bytes]]:
     for path in folder.rglob("*"):
         if path.is_file():
             yield path, path.read_bytes()
+
+
+def wall_minus_stream_s(event: Json) -> float:
+    """Return how far the wall clock is ahead of stream time: the same across true gaps."""
+    return datetime.fromisoformat(event["at"]).timestamp() - float(event["start_s"])
