@@ -369,6 +369,7 @@ class Retrieval:
         time_words: the part of the question that was read as a time; "" if none.
         spans: what the time words meant, a span a stream; empty if none or not resolvable.
         time_problem: one sentence if time words were understood but cannot be met; "" otherwise.
+        time_note: one sentence that says how ambiguous time words were taken; "" if plain.
         relation: "before" or "after" if the question asks about what came around an anchor.
         anchor: the moment that the relation refers to; None if not found.
         around: moments before or after the anchor, in order of time.
@@ -378,6 +379,8 @@ class Retrieval:
         latest: newest moments of every kind, in order of time: what is there now.
         latest_picture: JPEG of the newest frame; b"" without pictures.
         watched: stretches of time that the memory covers, per stream.
+        look_alikes: pictures that look like the question's, the newest of each run of them, in
+            order of time; `score` is how alike.
     """
 
     turn_id: str
@@ -389,6 +392,7 @@ class Retrieval:
     time_words: str = ""
     spans: tuple[Span, ...] = ()
     time_problem: str = ""
+    time_note: str = ""
     relation: Literal["", "before", "after"] = ""
     anchor: Moment | None = None
     around: tuple[Moment, ...] = ()
@@ -398,6 +402,7 @@ class Retrieval:
     latest: tuple[Moment, ...] = ()
     latest_picture: bytes = b""
     watched: tuple[Span, ...] = ()
+    look_alikes: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -431,6 +436,8 @@ class Question:
         stream: where it was spoken; 0 if typed.
         utterance: id of the utterance it came from: never evidence for its own answer.
         follows: the turn's first question, if this is the one follow-up a turn may ask.
+        picture: descriptor of a picture that is asked about ("when did it look like this?").
+        picture_model: which descriptor it is; those of two models are never compared.
     """
 
     turn_id: str
@@ -441,6 +448,8 @@ class Question:
     stream: int = 0
     utterance: str = ""
     follows: str = ""
+    picture: tuple[float, ...] = ()
+    picture_model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,12 +32,12 @@ OPTIONS = {
         "--store --stream --fast --realtime --ask --speak --json --started-at --again --voice "
         "--detect --no-record --vlm --vlm-model --preset --config"
     ),
-    ("ask",): "--store --stream --json --vlm --vlm-model",
+    ("ask",): "--store --stream --picture --json --vlm --vlm-model",
     ("demo",): "--out --json",
     ("doctor",): "--json",
     ("memory", "stats"): "--store --json",
     ("memory", "list"): "--store --stream --limit --json",
-    ("memory", "search"): "--store --stream --limit --json",
+    ("memory", "search"): "--store --stream --picture --limit --json",
     ("memory", "show"): "--store --json",
     ("memory", "export"): "--out --store --json",
     ("memory", "pin"): "--off --store --json",

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from omnilive.api.forgetting import ForgetPreview, preview
+from omnilive.api.pictures import picture_question
 from omnilive.api.watching import store_path
 from omnilive.cancel import Cancel
 from omnilive.errors import OmniLiveError, StoreBusy, StoreError, UsageError
@@ -54,16 +55,19 @@ class OpenedMemory:
 
     # --- asking --------------------------------------------------------------------------
 
-    def ask(self, question: str, *, stream: str = "") -> Answer:
+    def ask(self, question: str, *, stream: str = "", picture: Path | str | None = None) -> Answer:
         """Answer from everything remembered (of one stream, if it is named).
 
+        With a `picture` file the question is when it last looked like that; time words in it hold.
+
         Raises:
+            MediaError: the picture cannot be read.
             UsageError: the question is empty.
             OmniLiveError: no answer could be given; says why.
         """
         started = time.monotonic()
         ended: AnswerEnded | None = None
-        for event in self.ask_events(question, stream=stream):
+        for event in self.ask_events(question, stream=stream, picture=picture):
             if isinstance(event, AnswerEnded):
                 ended = event
         if ended is None or ended.outcome == "failed":
@@ -77,7 +81,12 @@ class OpenedMemory:
         )
 
     def ask_events(
-        self, question: str, *, stream: str = "", cancel: Cancel | None = None
+        self,
+        question: str,
+        *,
+        stream: str = "",
+        picture: Path | str | None = None,
+        cancel: Cancel | None = None,
     ) -> Iterator[Event]:
         """Answer event by event, as the words come; the turn is kept in the store."""
         question = question.strip()
@@ -85,7 +94,7 @@ class OpenedMemory:
             raise UsageError("The question is empty; write what you want to know.")
         self._known_stream(stream)
         turn = f"q{time.time_ns() // 1_000_000}-{next(_counter)}"
-        asked = Utterance(
+        asked: Event = Utterance(
             id=turn,
             stream=0,
             start_ns=0,
@@ -95,6 +104,9 @@ class OpenedMemory:
             typed=True,
             scope=stream,
         )
+        if picture is not None:
+            # Whoever shows a picture asks us: there is nothing for the gate to decide.
+            asked = picture_question(turn, question, picture, stream)
         for event in self._system.run([asked], cancel):
             yield event
             if isinstance(event, AnswerEnded) and event.outcome == "completed":
@@ -112,13 +124,26 @@ class OpenedMemory:
         """Return the newest clips with their pictures, oldest first."""
         return self._system.store.clips(self._known_stream(stream), limit)
 
-    def search(self, words: str, *, stream: str = "", limit: int = 10) -> Sequence[Moment]:
-        """Return moments that match `words`, best first; nothing if nothing passes the floor."""
+    def search(
+        self,
+        words: str = "",
+        *,
+        stream: str = "",
+        limit: int = 10,
+        picture: Path | str | None = None,
+    ) -> Sequence[Moment]:
+        """Return moments that match `words`, best first; nothing if nothing passes the floor.
+
+        With a `picture` file: those that look like it, at the times that `words` name, if any.
+        """
         self._known_stream(stream)
         question = Question(turn_id="search", text=words, needs="past", scope=stream)
+        if picture is not None:
+            question = picture_question("search", words, picture, stream)
         for event in self._system.shared["memory"].push(question, Cancel()):
             if isinstance(event, Retrieval):
-                return event.hits[:limit]
+                alike = sorted(event.look_alikes[::-1], key=lambda one: one.score, reverse=True)
+                return (*alike, *event.hits)[:limit]
         return ()
 
     def show(self, moment: str) -> Sequence[Moment]:

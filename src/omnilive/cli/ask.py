@@ -21,6 +21,8 @@ Examples:
 omnilive ask "when did the alarm sound?"
 
 omnilive ask "what happened in the last 10 minutes?" --stream door --json
+
+omnilive ask "when did it last look like this?" --picture empty-hall.jpg
 """
 
 
@@ -28,6 +30,7 @@ def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     store: options.Store = None,
     stream: options.Stream = None,
+    picture: options.Picture = None,
     as_json: options.AsJson = False,
     vlm: options.Vlm = None,
     vlm_model: options.VlmModel = None,
@@ -40,7 +43,7 @@ def ask(
     chosen = options.configure(config, preset, settings, vlm, vlm_model)
     with api.open_store(store, config=chosen) as memory:
         ended: AnswerEnded | None = None
-        for event in memory.ask_events(question, stream=stream or ""):
+        for event in memory.ask_events(question, stream=stream or "", picture=picture):
             if isinstance(event, AnswerText) and not as_json:
                 sys.stdout.write(event.delta)
                 sys.stdout.flush()

@@ -47,18 +47,23 @@ def list_(
 
 @app.command()
 def search(
-    words: Annotated[str, typer.Argument(help="What to look for.")],
+    words: Annotated[str, typer.Argument(help="What to look for.")] = "",
     store: options.Store = None,
     stream: options.Stream = None,
+    picture: options.Picture = None,
     limit: _Limit = 10,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find moments by what was said, shown or heard; best first.
+    """Find moments by what was said, shown or heard, or by a picture; best first.
 
-    Example: omnilive memory search "budget yesterday afternoon"
+    Examples: omnilive memory search "budget yesterday afternoon",
+    omnilive memory search --picture empty-hall.jpg
     """
+    if not words.strip() and picture is None:
+        raise UsageError("There is nothing to look for; give words or --picture FILE.")
     with api.open_store(store) as memory:
-        _show(memory.search(words, stream=stream or "", limit=limit), as_json)
+        found = memory.search(words, stream=stream or "", limit=limit, picture=picture)
+    _show(found, as_json)
 
 
 @app.command()

@@ -19,6 +19,10 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object a line on stdout, and nothing else.")
 ]
 Stream = Annotated[str | None, typer.Option("--stream", help="Name of the stream.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--picture", help="Picture file: when did it look like this?"),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="Configuration file (TOML).", envvar="OMNILIVE_CONFIG"),

@@ -22,10 +22,12 @@ from omnilive.memory.listing import (
     newest_loud_sound,
     within_spans,
 )
+from omnilive.memory.look_alikes import PendingPicture, look_alikes
 from omnilive.memory.moments import KINDS, Presenter
 from omnilive.memory.relations import EventRelation, parse_relation
 from omnilive.memory.store import Store
 from omnilive.memory.time_expressions import parse
+from omnilive.memory.time_readings import TimeMention
 from omnilive.memory.time_spans import ResolvedTime, resolve
 from omnilive.memory.tokens import MAX_QUESTION_CHARACTERS, content_words, query_words
 from omnilive.memory.vector_cache import VectorCache
@@ -46,6 +48,9 @@ class RecallConfig:
         text_floor: share of the question's meaning (idf) that a moment's words must hold.
         dense_false_rate: chance that vectors find something unrelated, over the whole search.
         dense_minimum: no cosine below this counts, whatever the background says.
+        picture_floor: least cosine of two pictures that look alike.
+        picture_margin: how far below the best of them another may lie.
+        num_look_alikes: pictures in `Retrieval.look_alikes`.
     """
 
     num_hits: int = 8
@@ -57,6 +62,9 @@ class RecallConfig:
     text_floor: float = 0.55
     dense_false_rate: float = 0.02
     dense_minimum: float = 0.45
+    picture_floor: float = 0.9
+    picture_margin: float = 0.03
+    num_look_alikes: int = 8
 
 
 class _Anchored(NamedTuple):
@@ -81,6 +89,7 @@ class Recall:
         question: Question,
         pending: Sequence[Moment] = (),
         now_wall_ns: int | None = None,
+        pictures: Sequence[PendingPicture] = (),
     ) -> Retrieval:
         """Return everything that an answer to `question` may rest on.
 
@@ -88,12 +97,19 @@ class Recall:
             question: what was asked, with its bounds.
             pending: moments that are perceived but not committed.
             now_wall_ns: UTC of the question; None takes the newest instant it can know of.
+            pictures: descriptors of pending clips.
         """
         with self._store.snapshot():
             view = View(question, self._store.timelines(), pending)
-            return self._retrieve(question, view, now_wall_ns)
+            return self._retrieve(question, view, now_wall_ns, pictures)
 
-    def _retrieve(self, question: Question, view: View, now_wall_ns: int | None) -> Retrieval:
+    def _retrieve(
+        self,
+        question: Question,
+        view: View,
+        now_wall_ns: int | None,
+        pictures: Sequence[PendingPicture],
+    ) -> Retrieval:
         config, database = self._config, self._store.database
         presenter = Presenter(database, self._store.timelines())
         latest = latest_moments(database, presenter, view, config.num_latest)
@@ -114,6 +130,8 @@ class Recall:
             text = time.rest
             now = view.now_wall_ns if now_wall_ns is None else now_wall_ns
             resolved = resolve(time, list(view.lines.values()), view.ends, now)
+        if question.picture:
+            return self._looked_like(presenter, view, present, time, resolved, pictures)
         anchored = self._anchor(view, presenter, text, resolved.spans)
         if anchored is not None:
             text = anchored.relation.rest
@@ -151,6 +169,7 @@ class Recall:
             time_words=time.words if time else "",
             spans=resolved.spans,
             time_problem=resolved.problem,
+            time_note=resolved.note,
             relation=anchored.relation.relation if anchored else "",
             anchor=anchored.anchor if anchored else None,
             around=self._around(presenter, view, anchored),
@@ -160,6 +179,39 @@ class Recall:
             latest=latest,
             latest_picture=present.latest_picture,
             watched=present.watched,
+        )
+
+    def _looked_like(
+        self,
+        presenter: Presenter,
+        view: View,
+        present: Retrieval,
+        time: TimeMention | None,
+        resolved: ResolvedTime,
+        pictures: Sequence[PendingPicture],
+    ) -> Retrieval:
+        """Return what looks like the picture that the question shows; its words only say when."""
+        config = self._config
+        alike: tuple[Moment, ...] = ()
+        if not resolved.problem:
+            alike = look_alikes(
+                self._store.database,
+                presenter,
+                view,
+                present.question,
+                resolved.spans,
+                pictures,
+                floor=config.picture_floor,
+                margin=config.picture_margin,
+                limit=config.num_look_alikes,
+            )
+        return replace(
+            present,
+            time_words=time.words if time else "",
+            spans=resolved.spans,
+            time_problem=resolved.problem,
+            time_note=resolved.note,
+            look_alikes=alike,
         )
 
     def _search(

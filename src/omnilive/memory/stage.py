@@ -38,6 +38,7 @@ from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.forget_request import ForgetRequest
+from omnilive.memory.look_alikes import PendingPicture
 from omnilive.memory.newest import NewestFrames
 from omnilive.memory.pending import PendingStream
 from omnilive.memory.perceived import moment_of
@@ -287,7 +288,8 @@ class Memory:
 
     def _retrieve(self, question: Question) -> Retrieval:
         now_wall_ns = None if self._wall_clock is None else self._wall_clock()
-        found = self._recall.retrieve(question, self._pending_moments(), now_wall_ns)
+        pictures = self._pending_pictures() if question.picture else []
+        found = self._recall.retrieve(question, self._pending_moments(), now_wall_ns, pictures)
         asked = frozenset(
             number
             for number, pending in self._streams.items()
@@ -295,6 +297,14 @@ class Memory:
         )
         newest = self._newest.jpeg(question, asked)
         return replace(found, latest_picture=newest) if newest else found
+
+    def _pending_pictures(self) -> list[PendingPicture]:
+        return [
+            PendingPicture(one.clip.id, one.clip.descriptor_model, one.clip.descriptor)
+            for pending in (*self._ending, *self._streams.values())
+            for one in pending.clips
+            if one.clip.descriptor is not None
+        ]
 
     def _pending_moments(self) -> list[Moment]:
         open_ends = [*self._ending, *self._streams.values()]

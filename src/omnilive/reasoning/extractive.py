@@ -15,6 +15,7 @@ from omnilive.reasoning.answering import AnswererConfig, Piece
 from omnilive.reasoning.conversation import Turn
 from omnilive.reasoning.digest import tell_digest
 from omnilive.reasoning.inquiry import Asked, understand
+from omnilive.reasoning.look_alikes import tell_look_alikes
 from omnilive.reasoning.selection import Selector
 from omnilive.reasoning.sight import tell_sight
 from omnilive.reasoning.telling import Telling, listed, not_found, one_by_one
@@ -53,6 +54,8 @@ class ExtractiveBackend:
             max_digest=self._config.max_digest,
         )
         yield from _route(telling, dialogue)
+        if retrieval.time_note:
+            yield Piece(text=" " + retrieval.time_note)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -63,6 +66,8 @@ _SEE = re.compile(r"\bsee\b|看", re.IGNORECASE)
 
 def _route(telling: Telling, dialogue: tuple[Turn, ...]) -> Iterator[Piece]:
     retrieval, inquiry = telling.retrieval, telling.inquiry
+    if retrieval.question.picture:
+        return tell_look_alikes(telling)
     if inquiry.follow_up == "when" and not inquiry.terms:
         return _tell_again(telling, dialogue)
     if retrieval.time_problem:

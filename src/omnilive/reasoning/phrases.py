@@ -77,6 +77,10 @@ class Phrases:
     no_voices: str
     no_before: str
     server_failed: str
+    looked_like: str
+    looked_like_now: str
+    looked_before: str
+    not_looked_like: str
     seconds: str
     minutes: str
 
@@ -147,6 +151,10 @@ ENGLISH = Phrases(
     no_before="There is no earlier answer in this conversation that this could refer to.",
     server_failed="The vision-language server did not answer, so this rests on what I heard and "
     "read. ",
+    looked_like="It last looked like this {when}.",
+    looked_like_now="It looks like this now, since {when}.",
+    looked_before="Before that it did {items}.",
+    not_looked_like="I have not seen it look like this.",
     seconds="{count} s",
     minutes="{minutes} min {seconds} s",
 )
@@ -213,6 +221,10 @@ CHINESE = Phrases(
     no_voices="我分不清是谁的声音。",
     no_before="这次对话里没有可以参照的上一个回答。",
     server_failed="视觉语言模型服务器没有回答，以下只根据我听到和读到的内容。",
+    looked_like="上一次看起来是这样：{when}。",
+    looked_like_now="现在看起来就是这样，从{when}开始。",
+    looked_before="在那之前：{items}。",
+    not_looked_like="我没有见过它是这个样子。",
     seconds="{count} 秒",
     minutes="{minutes} 分 {seconds} 秒",
 )
