@@ -524,6 +524,14 @@ class StageFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something the user should know that is no failure: recording has stopped, or goes on."""
+
+    stage: str
+    text: str
+
+
 Event: TypeAlias = (
     StreamStarted
     | VideoFrame
@@ -552,6 +560,7 @@ Event: TypeAlias = (
     | AnswerAudio
     | Interruption
     | StageFailed
+    | Notice
 )
 
 

@@ -22,6 +22,7 @@ from omnilive.events import (
     ClipMemory,
     Event,
     Moment,
+    Notice,
     SceneText,
     SoundEvent,
     StageFailed,
@@ -154,6 +155,8 @@ class LiveView:
                 self._line("red", self._clock(event.stream, event.at_ns), event.error)
             case StageFailed():
                 self._line("red", event.stage, event.error)
+            case Notice():
+                self.notice(event.text)
             case AnswerStarted():
                 self._line("bold magenta", "?", event.question)
             case AnswerText():

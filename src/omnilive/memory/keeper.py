@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,6 +20,8 @@ from omnilive.events import NS_PER_S
 from omnilive.memory.budget import GB, NAMES, BudgetConfig, LevelBudget, Limits
 from omnilive.memory.database import Database
 from omnilive.memory.eviction import CONVERSATION_STREAM, Evictor
+
+_log = logging.getLogger(__name__)
 
 _STEPS_A_CLIP = 4
 _AGES_EVERY_NS = 60 * NS_PER_S
@@ -96,11 +99,20 @@ class Keeper:
 
     def after_clip(self) -> None:
         """Do a step after something was committed."""
-        self._is_behind = self._evictor.step(self.limits, self._now_ns, _STEPS_A_CLIP)
+        try:
+            self._is_behind = self._evictor.step(self.limits, self._now_ns, _STEPS_A_CLIP)
+        except StoreError as error:
+            # What cannot be dropped now is dropped later; what was remembered is not touched.
+            _log.warning("the budget could not be kept: %s", error)
+            self._is_behind = True
 
     def after_tick(self, wall_ns: int) -> None:
-        """Do a step if one is due: there is more to drop, or a minute has passed."""
-        self._wall_ns = wall_ns
+        """Do a step if one is due: there is more to drop, or a minute has passed.
+
+        Args:
+            wall_ns: what the clock shows; 0 from a source that has no clock of its own.
+        """
+        self._wall_ns = wall_ns or self._wall_ns
         if self._is_behind or abs(wall_ns - self._looked_ns) >= _AGES_EVERY_NS:
             self._looked_ns = wall_ns
             self.after_clip()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from omnilive.cancel import Cancel
+from omnilive.errors import StoreError
 from omnilive.events import (
     NS_PER_S,
     AnswerEnded,
@@ -21,6 +22,7 @@ from omnilive.events import (
     Forget,
     MediaPacket,
     Moment,
+    Notice,
     Pin,
     Question,
     Retrieval,
@@ -35,6 +37,8 @@ from omnilive.events import (
     Watermark,
 )
 from omnilive.memory.blocks import BlockLimits
+from omnilive.memory.budget import BudgetConfig
+from omnilive.memory.clips import NewClip
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.forget_request import ForgetRequest
@@ -43,6 +47,7 @@ from omnilive.memory.newest import NewestFrames
 from omnilive.memory.pending import PendingStream
 from omnilive.memory.perceived import moment_of
 from omnilive.memory.recall import Recall, RecallConfig
+from omnilive.memory.segments import RecordedFragment
 from omnilive.memory.store import Store
 from omnilive.memory.streams import ANCHOR_INTERVAL_NS, timeline_of
 
@@ -62,6 +67,7 @@ class MemoryConfig:
         embedder: what makes text vectors; "wordllama" is the only one so far.
         min_motion: least mean share of the picture that must move to be remembered, 0..1.
         recall: how questions are answered.
+        budget: what it may take on disk.
     """
 
     fan_out: int = 32
@@ -74,6 +80,7 @@ class MemoryConfig:
     min_motion: float = 0.002
     embedder: str = "wordllama"
     recall: RecallConfig = field(default_factory=RecallConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
 
 
 class Memory:
@@ -100,6 +107,7 @@ class Memory:
         self._config = config
         self._wall_clock = wall_clock
         self._recall = Recall(store, embedder, self._config.recall)
+        self._keeper = store.keeper(self._config.budget)
         self._streams: dict[int, PendingStream] = {}
         self._newest = NewestFrames()
         self._ending: list[PendingStream] = []
@@ -242,6 +250,7 @@ class Memory:
             self._store.add_anchor(event.stream, started.epoch, event.at_ns, event.wall_ns)
             pending.anchored_ns = event.at_ns
         self._store.carry_out_commands()
+        self._keeper.after_tick(event.wall_ns if started.live else 0)
 
     def _take_caption(self, event: Caption) -> None:
         pending = self._streams.get(event.stream)
@@ -252,7 +261,7 @@ class Memory:
 
     # --- remembering --------------------------------------------------------------------
 
-    def _commit(self) -> Iterator[ClipMemory]:
+    def _commit(self) -> Iterator[ClipMemory | Notice]:
         while self._turns:
             self._store.add_turn(self._turns[0])
             del self._turns[0]
@@ -263,16 +272,10 @@ class Memory:
                 self._store.add_late(stream, late, self._embedder)
                 pending.drop(late)
             while (clip := pending.ready()) is not None:
-                memory = self._store.commit_clip(
-                    clip,
-                    pending.fragment(),
-                    embedder=self._embedder,
-                    limits=self._limits,
-                    quiet_ns=round(self._config.quiet_s * NS_PER_S),
-                    segment_ns=round(self._config.segment_s * NS_PER_S),
-                )
+                memory = self._commit_clip(clip, pending.fragment())
                 pending.committed(clip)
                 yield memory
+                self._keeper.after_clip()
             if pending.ended_ns is not None:
                 self._store.end_epoch(
                     pending.started.epoch, pending.ended_ns, complete=pending.complete
@@ -283,6 +286,30 @@ class Memory:
                 else:
                     del self._streams[stream]
                     self._newest.drop(stream)
+        for text in self._keeper.notices():
+            yield Notice(stage="memory", text=text)
+
+    def _commit_clip(self, clip: NewClip, fragment: RecordedFragment | None) -> ClipMemory:
+        """Remember a clip; its recording only while there is room for it."""
+        if fragment is not None and not self._keeper.may_record(clip.stream):
+            fragment = None
+
+        def commit(recording: RecordedFragment | None) -> ClipMemory:
+            return self._store.commit_clip(
+                clip,
+                recording,
+                embedder=self._embedder,
+                limits=self._limits,
+                quiet_ns=round(self._config.quiet_s * NS_PER_S),
+                segment_ns=round(self._config.segment_s * NS_PER_S),
+            )
+
+        try:
+            return commit(fragment)
+        except StoreError as error:
+            if fragment is None or not self._keeper.could_not_record(error):
+                raise
+            return commit(None)
 
     # --- answering ----------------------------------------------------------------------
 

@@ -35,12 +35,15 @@ from omnilive.memory import (
     streams,
 )
 from omnilive.memory.blocks import BlockLimits
+from omnilive.memory.budget import BudgetConfig
 from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.commands import Command
 from omnilive.memory.conversation import NewTurn, Turn
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.eviction import Evictor
 from omnilive.memory.forget_request import ForgetRequest, Forgotten
+from omnilive.memory.keeper import Keeper
 from omnilive.memory.lock import WriterLock
 from omnilive.memory.moments import KINDS, MomentQuery, Presenter
 from omnilive.memory.opening import CACHE, SEGMENTS, prepare
@@ -315,6 +318,13 @@ class Store:
     def add_turn(self, turn: NewTurn) -> None:
         """Keep a finished turn of the conversation."""
         conversation.add_turn(self.database, turn)
+
+    # --- the budget ---------------------------------------------------------------------
+
+    def keeper(self, config: BudgetConfig) -> Keeper:
+        """Return what keeps this store within a budget; for its writer."""
+        evictor = Evictor(self.database, self._recordings, self.directory / CACHE)
+        return Keeper(self.database, evictor, config)
 
     # --- looking ------------------------------------------------------------------------
 

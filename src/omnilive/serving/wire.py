@@ -17,6 +17,7 @@ from omnilive.events import (
     ClipMemory,
     Event,
     Moment,
+    Notice,
     SceneText,
     SoundEvent,
     StageFailed,
@@ -165,6 +166,8 @@ class Wire:
                 }
             case StageFailed():
                 return {"event": "failure", "stage": event.stage, "error": event.error}
+            case Notice():
+                return {"event": "notice", "stage": event.stage, "text": event.text}
             case _:
                 return None
 
