@@ -11,8 +11,9 @@ import typer
 
 from omnilive import api
 from omnilive.cli import options
+from omnilive.cli.checking import checking_progress
 from omnilive.cli.view import print_moments, print_table
-from omnilive.errors import UsageError
+from omnilive.errors import StoreError, UsageError
 from omnilive.events import Moment
 from omnilive.serving import wire
 
@@ -164,6 +165,54 @@ def forget(
             "it goes when that process has read on.",
             err=True,
         )
+
+
+@app.command()
+def verify(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not read every recording and every text.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make again what can be made again.")
+    ] = False,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check that a memory holds together; exit code 4 and a list if it does not.
+
+    Example: omnilive memory verify --repair
+    """
+    with checking_progress(hidden=as_json) as progress:
+        if repair:
+            done = api.repair_store(store, progress=progress)
+            result, lost = done.left, done.lost
+            mended = [each for each in done.found if each not in lost]
+        else:
+            result, lost, mended = api.verify_store(store, quick=quick, progress=progress), (), []
+    for event, findings in (("mended", mended), ("lost", lost), ("wrong", result.findings)):
+        for finding in findings:
+            if as_json:
+                _print(
+                    {
+                        "event": event,
+                        "kind": finding.kind,
+                        "what": finding.what,
+                        "cure": finding.cure.value,
+                    }
+                )
+            else:
+                typer.echo(f"{event}: {finding.what} ({finding.cure.value})")
+    counts = {"clips": result.clips, "moments": result.moments, "fragments": result.fragments}
+    if as_json:
+        _print({"event": "verify", "clean": result.is_clean, "quick": result.quick} | counts)
+    else:
+        state = "is whole" if result.is_clean else f"has {len(result.findings)} faults"
+        typer.echo(
+            f"The memory {state}: {result.clips} clips, {result.moments} moments, "
+            f"{result.fragments} parts of recordings checked."
+        )
+    if not result.is_clean:
+        raise typer.Exit(StoreError.exit_code)
 
 
 def _what_goes(num_moments: int, num_clips: int, num_shown: int) -> str:

@@ -52,6 +52,11 @@ class Database:
         except apsw.Error as error:
             raise StoreError(_sentence(error, self.directory)) from error
 
+    def iterate(self, sql: str, bindings: Any = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query that may be long; finish it before anything else is run."""
+        with self.translated():
+            yield from self._connection.execute(sql, bindings)
+
     def row(self, sql: str, bindings: Any = ()) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None."""
         try:

@@ -48,10 +48,12 @@ from omnilive.memory.lock import WriterLock
 from omnilive.memory.moments import KINDS, MomentQuery, Presenter
 from omnilive.memory.opening import CACHE, SEGMENTS, prepare
 from omnilive.memory.playback import PlayParts
+from omnilive.memory.repair import Repaired, repair
 from omnilive.memory.segments import RecordedFragment, Recordings
 from omnilive.memory.statistics import StoreStatistics
 from omnilive.memory.streams import ResumePoint, SourceFile
 from omnilive.memory.timeline import Anchor, Timeline
+from omnilive.memory.verify import Progress, Verification, verify
 from omnilive.memory.wordlists import SHOWN_TEXT
 
 _log = logging.getLogger(__name__)
@@ -480,6 +482,16 @@ class Store:
     def outcome(self, number: int) -> str | None:
         """Return how a sent command went: None not yet, "" done, else why it failed."""
         return commands.outcome(self.database, number)
+
+    # --- checking -----------------------------------------------------------------------
+
+    def verify(self, *, quick: bool = False, progress: Progress | None = None) -> Verification:
+        """Return what is wrong with the store, also while another process writes it."""
+        return verify(self.database, self.directory, quick=quick, progress=progress)
+
+    def repair(self, embedder: TextEmbedder, progress: Progress | None = None) -> Repaired:
+        """Make again what can be made again, and take out what is lost."""
+        return repair(self.database, self.directory, self._recordings, embedder, progress)
 
     @contextmanager
     def _own_connection(self) -> Iterator[Database]:
