@@ -62,6 +62,9 @@ def _load(limit_side_len: int) -> Any:
             "Global.log_level": "critical",
             "Det.limit_type": "max",
             "Det.limit_side_len": limit_side_len,
+            # A batch is as wide as its widest line: one by one costs less time and memory, and
+            # the most it ever takes is soon reached.
+            "Rec.rec_batch_num": 1,
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
