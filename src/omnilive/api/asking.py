@@ -115,10 +115,8 @@ class OpenedMemory:
     # --- looking -------------------------------------------------------------------------
 
     def newest(self, *, stream: str = "", limit: int = 50) -> Sequence[Moment]:
-        """Return the newest moments, oldest first."""
-        number = self._known_stream(stream)
-        query = MomentQuery(stream=number, newest_first=True, limit=limit)
-        return self._system.store.moments(query)[::-1]
+        """Return the newest moments, oldest first; over all streams by the wall clock."""
+        return self._system.store.newest(self._known_stream(stream), limit)
 
     def clips(self, *, stream: str = "", limit: int = 50) -> Sequence[Moment]:
         """Return the newest clips with their pictures, oldest first."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from omnilive.events import Moment, Span
 from omnilive.memory.database import Database
-from omnilive.memory.moments import COLUMNS, KINDS, MomentRow, Presenter, by_ids
+from omnilive.memory.moments import COLUMNS, KINDS, VOICES, MomentRow, Presenter, by_ids
 from omnilive.memory.text_index import frequencies, quoted
+from omnilive.memory.timeline import Timeline
 from omnilive.memory.tokens import QueryWord, index_terms
 from omnilive.memory.view import View, lies_in
 
@@ -19,19 +20,34 @@ def latest_moments(
     database: Database, presenter: Presenter, view: View, limit: int
 ) -> tuple[Moment, ...]:
     """Return the newest moments of every kind, in order of time, with pictures."""
-    condition, bindings = view.condition()
     found: list[Moment] = []
     for number, kind in enumerate(KINDS):
-        rows = _select(
-            database,
-            f"m.kind = ? AND {condition} ORDER BY m.start_ns DESC LIMIT ?",
-            [number, *bindings, limit + 1],
-        )
+        rows = [
+            row
+            for stream in view.lines
+            for row in newest_rows(database, view, stream, "m.kind = ?", [number], limit + 1)
+        ]
         rows = [row for row in rows if view.allows(row)]
-        moments = [*presenter.present(rows, pictures=True)]
+        rows.sort(key=lambda row: (view.lines[row.stream].wall_at(row.start_ns), row.id))
+        moments = [*presenter.present(rows[-limit:], pictures=True)]
         moments += [moment for moment in view.pending if moment.kind == kind]
         found += sorted(moments, key=lambda m: _when(view, m))[-limit:]
     return tuple(sorted(found, key=lambda moment: _when(view, moment)))
+
+
+def newest_rows(
+    database: Database, view: View, stream: int, condition: str, bindings: Sequence[Any], limit: int
+) -> list[MomentRow]:
+    """Return the newest rows of one stream that a question may see, read from the newest on.
+
+    One stream at a time, because then the index by time gives them without looking at others.
+    """
+    return _select(
+        database,
+        f"{condition} AND m.stream = ? AND m.start_ns < ? AND m.voice != ? AND m.asked = 0 "
+        "ORDER BY m.start_ns DESC LIMIT ?",
+        [*bindings, stream, view.bound(stream), VOICES.index("own"), limit],
+    )
 
 
 def latest_picture(database: Database, view: View) -> bytes:
@@ -155,12 +171,19 @@ def newest_loud_sound(
     database: Database, presenter: Presenter, view: View, spans: Sequence[Span]
 ) -> Moment | None:
     """Return the newest sound that is not a silence, or None."""
-    condition, bindings = view.condition(spans)
-    rows = _select(
-        database,
-        f"m.kind = ? AND m.text != 'silence' AND {condition} ORDER BY m.start_ns DESC LIMIT 1",
-        [KINDS.index("sound"), *bindings],
-    )
+    sound = KINDS.index("sound")
+    rows: list[MomentRow] = []
+    if spans:
+        condition, bindings = view.condition(spans)
+        rows = _select(
+            database,
+            f"m.kind = ? AND m.text != 'silence' AND {condition} ORDER BY m.start_ns DESC LIMIT 1",
+            [sound, *bindings],
+        )
+    else:
+        for stream in view.lines:
+            loud = "m.kind = ? AND m.text != 'silence'"
+            rows += newest_rows(database, view, stream, loud, [sound], 1)
     moments = [*presenter.present(rows, pictures=True)]
     moments += [
         m
@@ -170,6 +193,25 @@ def newest_loud_sound(
         and lies_in(m.stream, m.start_ns, m.end_ns, spans)
     ]
     return max(moments, key=lambda moment: _when(view, moment), default=None)
+
+
+def newest_moments(
+    database: Database, lines: Mapping[int, Timeline], limit: int
+) -> tuple[MomentRow, ...]:
+    """Return the newest rows of several streams, oldest first by the wall clock.
+
+    Stream time says nothing between two streams: one may be years older than the other.
+    """
+    found: list[tuple[int, MomentRow]] = []
+    for stream, line in lines.items():
+        rows = _select(
+            database,
+            "m.stream = ? ORDER BY m.start_ns DESC, m.id DESC LIMIT ?",
+            [stream, limit],
+        )
+        found += [(line.wall_at(row.start_ns), row) for row in rows]
+    found.sort(key=lambda one: (one[0], one[1].stream, one[1].start_ns, one[1].id))
+    return tuple(row for _, row in found[-limit:])
 
 
 def _select(database: Database, rest: str, bindings: Sequence[Any]) -> list[MomentRow]:

@@ -29,6 +29,7 @@ from omnilive.memory import (
     commands,
     conversation,
     forgetting,
+    listing,
     moments,
     playback,
     statistics,
@@ -335,6 +336,13 @@ class Store:
         rows = moments.select(self.database, query or MomentQuery())
         return Presenter(self.database, self.timelines()).present(rows)
 
+    def newest(self, stream: int | None, limit: int) -> tuple[Moment, ...]:
+        """Return the newest moments (of one stream, or of all), oldest first by the wall clock."""
+        lines = self.timelines()
+        chosen = {number: line for number, line in lines.items() if stream in (None, number)}
+        rows = listing.newest_moments(self.database, chosen, limit)
+        return Presenter(self.database, lines).present(rows)
+
     def get(self, public_id: str) -> Moment:
         """Return one moment with its picture; for a clip without picture, a bare moment.
 
@@ -350,18 +358,21 @@ class Store:
 
     def clips(self, stream: int | None, limit: int) -> tuple[Moment, ...]:
         """Return the newest clips (of one stream, or of all) with pictures, in order of time."""
-        presenter = Presenter(self.database, self.timelines())
-        rows = self.database.rows(
-            "SELECT id, stream, start_ns, name FROM node WHERE level = 0 AND stream = ? "
-            "ORDER BY start_ns DESC LIMIT ?"
-            if stream is not None
-            else "SELECT id, stream, start_ns, name FROM node WHERE level = 0 AND ? IS NULL "
-            "ORDER BY id DESC LIMIT ?",
-            (stream, limit),
-        )
+        lines = self.timelines()
+        presenter = Presenter(self.database, lines)
+        rows = [
+            row
+            for number in ([stream] if stream is not None else lines)
+            for row in self.database.rows(
+                "SELECT stream, start_ns, id, name FROM node WHERE level = 0 AND stream = ? "
+                "ORDER BY start_ns DESC LIMIT ?",
+                (number, limit),
+            )
+        ]
+        rows.sort(key=lambda row: (lines[row[0]].wall_at(row[1]), *row[:3]))
         return tuple(
             self._node_as_moment(presenter, name or moment_id("c", number, start_ns), node)
-            for node, number, start_ns, name in reversed(rows)
+            for number, start_ns, node, name in rows[-limit:]
         )
 
     def turns(self, limit: int = 100) -> list[Turn]:
