@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from omnilive.cancel import Cancel
-from omnilive.errors import UsageError
+from omnilive.errors import StoreError, UsageError
 from omnilive.events import (
     AnswerEnded,
     AnswerStarted,
@@ -62,6 +62,7 @@ class Echo(Recorder):
 class EveryUtteranceIsAQuestion(Recorder):
     def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
         assert isinstance(event, Utterance)
+        assert self._gate is None or self._gate.wait(60)
         yield Question(turn_id=event.id, text=event.text, needs="past", up_to=event.up_to)
 
 
@@ -303,3 +304,45 @@ def test_work_called_into_a_stage_runs_in_its_thread() -> None:
     name = session.call("memory", lambda: threading.current_thread().name).result(60)
     session.close()
     assert name == "omnilive memory"
+
+
+class Failing(Recorder):
+    """Fails on whatever it gets, as memory does when the disk is full."""
+
+    def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
+        raise StoreError("The disk is full.")
+        yield
+
+
+def test_an_error_that_goes_on_is_counted_but_not_told_each_time() -> None:
+    session = Session(Parts({"memory": Failing(Tick, Question)}), lossless=True)
+    for number in range(500):
+        session.feed(Tick(stream=1, at_ns=number, wall_ns=0))
+    session.close()
+    told = [each for each in session.events(0) if isinstance(each, StageFailed)]
+    assert session.failures == {"memory": 500}
+    assert 1 <= len(told) < 50
+
+
+def test_a_question_can_be_cut_before_any_stage_has_seen_it() -> None:
+    leave = threading.Event()
+    gate = EveryUtteranceIsAQuestion(Utterance, gate=leave)
+    memory = Recorder(Question)
+    session = Session(Parts({"memory": memory, "gate": gate}), lossless=True)
+    session.ask("what?", turn="q1")
+    session.interrupt("q1")
+    leave.set()
+    session.close()
+    ended = [each for each in session.events(0) if isinstance(each, AnswerEnded)]
+    assert [(each.turn_id, each.outcome) for each in ended] == [("q1", "interrupted")]
+    assert not memory.taken
+
+
+def test_a_gate_that_fails_ends_the_turn() -> None:
+    session = Session(Parts({"gate": Failing(Utterance)}), lossless=True, max_turns=1)
+    session.ask("what?", turn="q1")
+    session.settle()
+    session.ask("what now?", turn="q2")
+    session.close()
+    ended = [each for each in session.events(0) if isinstance(each, AnswerEnded)]
+    assert [(each.turn_id, each.outcome) for each in ended] == [("q1", "failed"), ("q2", "failed")]

@@ -46,7 +46,10 @@ def _options(
     ] = False,
 ) -> None:
     level = logging.DEBUG if verbose else logging.ERROR
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    form = "%(levelname)s %(name)s %(message)s"
+    # Ours only: what other packages log may hold addresses and headers.
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format=form)
+    logging.getLogger("omnilive").setLevel(level)
 
 
 def main() -> None:
