@@ -106,6 +106,7 @@ class Feeder:
         self._epochs = epochs
         self._clock = clock
         self._alone = alone
+        self._connected = False  # once it was, failures are waited out
         self._stop = threading.Event()
         self._reader: MediaReader | None = None
         self._thread = threading.Thread(
@@ -145,7 +146,6 @@ class Feeder:
 
     def _watch(self) -> None:
         tries = 0
-        connected = False
         while not self._stop.is_set():
             before_ns = self.watched_ns
             try:
@@ -155,7 +155,7 @@ class Feeder:
             except (MediaError, StoreError) as error:
                 if self._stop.is_set():
                     return
-                if not connected:
+                if not self._connected:
                     raise
                 # A server that is not back yet; a disk too full to open the next epoch.
                 error_text, is_live = str(error), True
@@ -165,7 +165,6 @@ class Feeder:
                 return
             if self._stop.is_set():
                 return
-            connected = True
             self._report(error_text or f"{self.feed.source.shown} ended; waiting for it to return.")
             tries = 0 if self.watched_ns - before_ns > _SETTLED_NS else tries
             self._pause(tries)
@@ -241,6 +240,7 @@ class Feeder:
         pacer = Pacer(self._clock, self._stop) if self.feed.realtime and arrival is None else None
         base_ns = self.position_ns = started.at_ns
         ended: StreamEnded | None = None
+        self._connected = arrival is not None
         self._session.feed(started)
         for event in events:
             if isinstance(event, StreamEnded):
