@@ -155,13 +155,15 @@ class Database:
         path = self.directory / DATABASE_NAME
         if not self.write:
             return self._checked(self._open_for_reading(path))
-        is_new = not path.exists() or path.stat().st_size == 0
         connection = apsw.Connection(str(path))
-        if is_new:
-            path.chmod(0o600)
-        schema.configure(connection, write=True)
-        if is_new:
-            schema.create(connection)
+        try:
+            schema.configure(connection, write=True)
+            if schema.is_empty(connection):
+                path.chmod(0o600)
+                schema.create(connection)
+        except BaseException:
+            connection.close()
+            raise
         return self._checked(connection)
 
     def _open_for_reading(self, path: Path) -> apsw.Connection:

@@ -125,6 +125,15 @@ def configure(connection: apsw.Connection, *, write: bool) -> None:
         connection.execute("PRAGMA journal_size_limit = 4194304")
 
 
+def is_empty(connection: apsw.Connection) -> bool:
+    """Whether a database has no tables and belongs to nobody; a crash may have left it so."""
+    return not (
+        connection.pragma("application_id")
+        or connection.pragma("user_version")
+        or connection.execute("SELECT count(*) FROM sqlite_schema").get
+    )
+
+
 def create(connection: apsw.Connection) -> None:
     """Make an empty store in a database that has no tables yet."""
     # auto_vacuum holds only if set before the first table and before WAL.
