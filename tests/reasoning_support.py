@@ -46,7 +46,9 @@ WORLD = (KEYS, ASKED, BUDGET, BANG, LUNCH, MOVED, SILENCE, *TRAIN)
 
 def retrieval(question: str, **found: Any) -> Retrieval:
     asked = {
-        key: found.pop(key) for key in ("needs", "utterance", "follows", "up_to") if key in found
+        key: found.pop(key)
+        for key in ("needs", "utterance", "follows", "up_to", "picture", "picture_model")
+        if key in found
     }
     return Retrieval(
         turn_id="q1",

@@ -219,7 +219,7 @@ def test_a_digest_is_grouped_and_bounded():
     assert answer.text.startswith("Between 12:30:00 and 12:33:00: ")
     assert [part in answer.text for part in ("Said (170)", "On the screen (1)", "Sounds (1)")]
     assert "selection of 400 moments" in answer.text
-    assert len(answer.citations) == 9
+    assert len(answer.citations) == 15
     assert len(answer.text) < 1500
 
 

@@ -24,6 +24,7 @@ class AnswererConfig:
         max_quotes: moments quoted in an embedded answer.
         max_times: moments listed where every one counts ("how often", "when").
         max_digest: moments of a kind in a digest.
+        max_digest_said: of what was said, which loses most by being left out.
         max_moments: moments told to a vision-language server.
         max_pictures: pictures sent to it with a question, the newest one among them.
         max_dialogue_chars: text of earlier turns told to it.
@@ -36,6 +37,7 @@ class AnswererConfig:
     max_quotes: int = 3
     max_times: int = 8
     max_digest: int = 6
+    max_digest_said: int = 12
     max_moments: int = 40
     max_pictures: int = 5
     max_dialogue_chars: int = 4000
@@ -44,7 +46,14 @@ class AnswererConfig:
         for name in ("min_coverage", "sure_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"answerer.{name} must be between 0 and 1.")
-        for name in ("max_citations", "max_quotes", "max_times", "max_digest", "max_moments"):
+        for name in (
+            "max_citations",
+            "max_quotes",
+            "max_times",
+            "max_digest",
+            "max_digest_said",
+            "max_moments",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"answerer.{name} must be at least 1.")
         for name in ("max_turns", "max_pictures", "max_dialogue_chars"):

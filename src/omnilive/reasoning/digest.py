@@ -36,7 +36,7 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
     yield Piece(text=sentence(frames.digest.format(span=span)) if span else frames.digest_all)
     shown = 0
     for heading, group in _groups(telling, moments):
-        chosen = spread(group, telling.max_digest)
+        chosen = spread(group, _most(telling, group))
         items = frames.sep.join(telling.wording.brief(moment) for moment in chosen)
         text = heading.format(count=len(group), items=items)
         yield Piece(text=("" if shown == 0 else " ") + text, citations=tuple(chosen))
@@ -44,6 +44,11 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
     total = max(len(moments), 0 if kinds or select.terms else retrieval.within_total)
     if total > shown:
         yield Piece(text=" " + frames.digest_more.format(count=total))
+
+
+def _most(telling: Telling, group: Sequence[Moment]) -> int:
+    said = group[0].kind == "speech"
+    return max(telling.max_digest, telling.max_digest_said) if said else telling.max_digest
 
 
 def spread(moments: Sequence[Moment], count: int) -> list[Moment]:

@@ -52,6 +52,7 @@ class ExtractiveBackend:
             max_quotes=self._config.max_quotes,
             max_times=self._config.max_times,
             max_digest=self._config.max_digest,
+            max_digest_said=self._config.max_digest_said,
         )
         yield from _route(telling, dialogue)
         if retrieval.time_note:

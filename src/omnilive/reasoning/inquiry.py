@@ -74,7 +74,11 @@ _LOOK = _any(
     r"|\b(does|do|did) (he|she|it|they|(the |that |this )?\w+) look\b(?! (at|for|into))"
     r"|\bwhat does .* look\b|\b(is|are|was|were) there (a|an|any)"
     r" (dog|cat|car|person|man|woman|child|animal|bird|tree|people|bike|bicycle|truck)s?\b"
-    r"|长什么样|穿着|穿什么|拿着|谁在(画面|那|里)|在做什么|看起来"
+    r"|\b(is|are|was|were) (he|she|they|(the |that |this |a |any )?(man|woman|girl|boy"
+    r"|child|children|person|people|baby|dog|cat|guy|lady|driver|speaker))( still| really| very)?"
+    r" (happy|sad|angry|tired|bored|asleep|awake|sleeping|standing|sitting|lying|running|walking"
+    r"|eating|drinking|laughing|crying|waving|old|young|tall|short|thin|fat|alone|bald|dressed)\b"
+    r"|高兴|开心|生气|难过|站着|坐着|躺着|长什么样|穿着|穿什么|拿着|谁在(画面|那|里)|在做什么|看起来"
 )
 _SCREEN = _any(
     r"\b(screens?|slides?|signs?|title|subtitles?|captions?|text|written|writing|displayed|printed"

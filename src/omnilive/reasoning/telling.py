@@ -32,6 +32,7 @@ class Telling:
     max_quotes: int
     max_times: int
     max_digest: int
+    max_digest_said: int
 
     @property
     def phrases(self) -> Phrases:

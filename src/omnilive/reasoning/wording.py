@@ -13,7 +13,8 @@ from omnilive.reasoning.phrases import CHINESE, ENGLISH, Phrases
 
 _LONGEST_POSITION_S = 24 * 3600
 _LONGEST_QUOTE = 400
-_CHANGED = "the picture changed"  # how memory words a picture that nobody described
+# How memory words a picture that nobody described.
+_UNDESCRIBED = ("", "the picture changed", "nothing new was seen")
 
 
 class Wording:
@@ -114,7 +115,7 @@ class Wording:
 
 def is_caption(moment: Moment) -> bool:
     """Return whether a moment is a vision model's description of a picture."""
-    return moment.kind == "picture" and moment.text.strip() not in ("", _CHANGED)
+    return moment.kind == "picture" and moment.text.strip() not in _UNDESCRIBED
 
 
 def position(seconds: int) -> str:
