@@ -12,7 +12,8 @@ import typer
 from omnilive import api
 from omnilive.cli import options
 from omnilive.cli.checking import checking_progress
-from omnilive.cli.view import print_moments, print_table
+from omnilive.cli.statistics import print_statistics
+from omnilive.cli.view import print_moments
 from omnilive.errors import StoreError, UsageError
 from omnilive.events import Moment
 from omnilive.serving import wire
@@ -31,7 +32,7 @@ def stats(store: options.Store = None, as_json: options.AsJson = False) -> None:
     if as_json:
         _print({"event": "stats"} | values)
     else:
-        print_table(values)
+        print_statistics(values)
 
 
 @app.command(name="list")

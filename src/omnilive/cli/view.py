@@ -256,22 +256,3 @@ def print_moments(moments: Sequence[Moment]) -> None:
         head = f"{moment.id:>14}  {moment.at}  {moment.stream_name}  {moment.kind:>7}  "
         tail = "" if moment.playable else "  (not playable)"
         console.print(Text(head, style="dim") + Text(_printable(moment.text) + tail))
-
-
-def print_table(values: dict[str, object], indent: int = 0) -> None:
-    """Print nested values, a line each."""
-    console = Console(highlight=False, soft_wrap=True)
-    for key, value in values.items():
-        name = " " * indent + key.replace("_", " ")
-        if isinstance(value, dict):
-            console.print(Text(name, style="bold"))
-            print_table(value, indent + 2)
-        elif isinstance(value, list):
-            for each in value:
-                if isinstance(each, dict):
-                    console.print(Text(name, style="bold"))
-                    print_table(each, indent + 2)
-                else:
-                    console.print(Text(f"{name}: {each}"))
-        else:
-            console.print(Text(f"{name}: {value}"))

@@ -69,19 +69,34 @@ def measure(database: Database, held: Mapping[Key, Total], caches: Path) -> Disk
 
 def charged(held: Mapping[Key, Total], disk: Disk) -> dict[tuple[int, int], float]:
     """Return what each (stream, rung) takes on disk, in bytes; the rung's place in the ladder."""
-    inside: dict[tuple[int, int], float] = {}
-    files: dict[tuple[int, int], float] = {}
-    for (stream, level, part), total in held.items():
+    taken: dict[tuple[int, int], float] = {}
+    for (stream, level, part), size in _shares(held, disk).items():
         key = (stream, rung_of(level, part))
-        cost = _COSTS[part]
-        inside.setdefault(key, 0.0)
-        inside[key] += total.num_rows * cost.per_row + total.num_bytes * cost.per_byte
-        if part == totals.FRAGMENT:
-            files[key] = files.get(key, 0.0) + total.num_bytes
+        taken[key] = taken.get(key, 0.0) + size
+    return taken
+
+
+def by_level(held: Mapping[Key, Total], disk: Disk) -> dict[int, float]:
+    """Return what each level of the tree takes on disk, with all its parts."""
+    taken: dict[int, float] = {}
+    for (_, level, part), size in _shares(held, disk).items():
+        if part != totals.TURN:
+            taken[level] = taken.get(level, 0.0) + size
+    return taken
+
+
+def _shares(held: Mapping[Key, Total], disk: Disk) -> dict[Key, float]:
+    inside = {
+        key: total.num_rows * _COSTS[key[2]].per_row + total.num_bytes * _COSTS[key[2]].per_byte
+        for key, total in held.items()
+    }
     in_use = max(0, disk.database - disk.free_pages - _EMPTY_DATABASE)
     estimated = sum(inside.values())
     scale = in_use / estimated if estimated else 1.0
-    return {key: inside[key] * scale + files.get(key, 0.0) for key in inside}
+    return {
+        key: size * scale + (held[key].num_bytes if key[2] == totals.FRAGMENT else 0)
+        for key, size in inside.items()
+    }
 
 
 def rung_of(level: int, part: int) -> int:

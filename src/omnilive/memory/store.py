@@ -386,7 +386,8 @@ class Store:
     def stats(self) -> StoreStatistics:
         """Return what the store holds, in numbers."""
         segments = self.directory / SEGMENTS
-        return statistics.store_statistics(self.database, self.timelines(), segments)
+        caches = self.directory / CACHE
+        return statistics.store_statistics(self.database, self.timelines(), segments, caches)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
