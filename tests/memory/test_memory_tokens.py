@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnilive.memory.text_index import quoted
-from omnilive.memory.tokens import content_words, index_terms, query_words, stem
+from omnilive.memory.tokens import content_words, index_terms, query_words, settled, stem
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,36 @@ def test_chinese_words_of_one_and_two_characters_are_found(asked: str) -> None:
 
 
 def test_chinese_question_words_are_left_out() -> None:
-    assert [word.surface for word in query_words("什么时候讨论预算？")] == ["讨论预算"]
+    words = query_words("什么时候讨论预算？")
+    assert [word.surface for word in words] == ["讨论", "预算"]
+    assert [word.surface for word in content_words(words)] == ["预算"]
+
+
+@pytest.mark.parametrize(
+    ("question", "content"),
+    [
+        ("预算是多少？", ["预算"]),
+        ("有没有人提到大象？", ["大象"]),
+        ("屏幕上什么时候出现了标题？", ["上"]),
+        ("谁把钥匙放在桌子上了？", ["钥匙放", "桌子上"]),
+        ("会议改到什么时候？", ["会议改到"]),
+        ("请告诉我桥什么时候开放", ["桥", "开放"]),
+        ("他们说了什么关于Netflix的事情？", ["netflix"]),
+        ("狗", ["狗"]),
+    ],
+)
+def test_what_a_chinese_question_asks_for(question: str, content: list[str]) -> None:
+    assert [word.surface for word in content_words(query_words(question))] == content
+
+
+def test_pairs_that_straddle_two_words_are_left_out_once_the_store_is_known() -> None:
+    words = query_words("维修预算")
+    assert words[0].terms == ("维修", "修预", "预算")
+    (known,) = settled(words, {"维修": 2, "预算": 3})
+    assert known.terms == ("维修", "预算")
+    # Half of it was never heard: nothing is left out, so the floor is not reached.
+    (half,) = settled(words, {"预算": 3})
+    assert half.terms == ("维修", "修预", "预算")
 
 
 def test_mixed_scripts_are_cut_apart() -> None:

@@ -26,10 +26,17 @@ from omnilive.memory.look_alikes import PendingPicture, look_alikes
 from omnilive.memory.moments import KINDS, Presenter
 from omnilive.memory.relations import EventRelation, parse_relation
 from omnilive.memory.store import Store
+from omnilive.memory.text_index import frequencies
 from omnilive.memory.time_expressions import parse
 from omnilive.memory.time_readings import TimeMention
 from omnilive.memory.time_spans import ResolvedTime, resolve
-from omnilive.memory.tokens import MAX_QUESTION_CHARACTERS, content_words, query_words
+from omnilive.memory.tokens import (
+    MAX_QUESTION_CHARACTERS,
+    QueryWord,
+    content_words,
+    query_words,
+    settled,
+)
 from omnilive.memory.vector_cache import VectorCache
 from omnilive.memory.view import View
 
@@ -135,7 +142,7 @@ class Recall:
         anchored = self._anchor(view, presenter, text, resolved.spans)
         if anchored is not None:
             text = anchored.relation.rest
-        words = query_words(text)
+        words = self._words(text)
         content = content_words(words)
         hits: list[Hit] = []
         matched: tuple[Moment, ...] = ()
@@ -218,7 +225,7 @@ class Recall:
         self, view: View, text: str, spans: Sequence[Span], kinds: Sequence[Kind] = ()
     ) -> list[Hit]:
         config, database = self._config, self._store.database
-        words = query_words(text)
+        words = self._words(text)
         by_words = text_hits(database, view, words, text, spans, floor=config.text_floor, limit=50)
         by_vectors = dense_hits(
             self._vectors,
@@ -241,6 +248,11 @@ class Recall:
         self, view: View, presenter: Presenter, text: str, spans: Sequence[Span]
     ) -> _Anchored | None:
         relation = parse_relation(text)
+    def _words(self, text: str) -> tuple[QueryWord, ...]:
+        words = query_words(text)
+        terms = [term for word in words for term in word.terms]
+        return settled(words, frequencies(self._store.database, terms))
+
         if relation is None:
             return None
         hits = self._search(view, relation.clause, spans, relation.kinds)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from omnilive.memory.wordlists import (
     CHINESE_FILLERS,
+    CHINESE_FRAMING_NOUNS,
+    CHINESE_FRAMING_VERBS,
     FRAMING_NOUNS,
     FRAMING_VERBS,
     IRREGULAR,
@@ -33,6 +36,10 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:['\u2019][^\W_{_CJK}]+)*")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _FILLER = re.compile("|".join(sorted(map(re.escape, CHINESE_FILLERS), key=len, reverse=True)))
+_CHINESE_FRAMING = dict.fromkeys(CHINESE_FRAMING_NOUNS, NOUN_WEIGHT) | dict.fromkeys(
+    CHINESE_FRAMING_VERBS, VERB_WEIGHT
+)
+_FRAMING = re.compile(f"({'|'.join(_CHINESE_FRAMING)})")
 
 
 class QueryWord(NamedTuple):
@@ -103,6 +110,35 @@ def content_words(words: tuple[QueryWord, ...]) -> tuple[QueryWord, ...]:
     return tuple(word for word in words if word.weight == heaviest)
 
 
+def settled(words: tuple[QueryWord, ...], counts: Mapping[str, int]) -> tuple[QueryWord, ...]:
+    """Return the words without pairs of characters that only straddle two Chinese words.
+
+    Of four characters that are two words the pair in the middle is none; where nothing that is
+    remembered holds it and both its neighbours are known, it says nothing.
+
+    Args:
+        words: of a question.
+        counts: in how many moments each term stands.
+    """
+    return tuple(
+        word._replace(terms=_without_straddlers(word.terms, counts))
+        if len(word.terms) > 2 and _IS_CJK.match(word.terms[0])
+        else word
+        for word in words
+    )
+
+
+def _without_straddlers(pairs: tuple[str, ...], counts: Mapping[str, int]) -> tuple[str, ...]:
+    def is_known(place: int) -> bool:
+        return 0 <= place < len(pairs) and counts.get(pairs[place], 0) > 0
+
+    return tuple(
+        pair
+        for place, pair in enumerate(pairs)
+        if is_known(place) or not (is_known(place - 1) and is_known(place + 1))
+    )
+
+
 def _runs(text: str) -> list[str]:
     return _RUN.findall(unicodedata.normalize("NFKC", text).casefold())
 
@@ -114,10 +150,12 @@ def _query_words_of_run(run: str) -> list[QueryWord]:
             return []
         return [QueryWord(run, (term,), _WEIGHTS.get(term, 1.0))]
     found = []
-    for piece in _FILLER.split(run):
-        if piece:
-            pairs = tuple(piece[i : i + 2] for i in range(len(piece) - 1))
-            found.append(QueryWord(piece, pairs or (piece,), 1.0))
+    for part in _FILLER.split(run):
+        for piece in _FRAMING.split(part):
+            if piece:
+                pairs = tuple(piece[i : i + 2] for i in range(len(piece) - 1))
+                weight = _CHINESE_FRAMING.get(piece, 1.0)
+                found.append(QueryWord(piece, pairs or (piece,), weight))
     return found
 
 

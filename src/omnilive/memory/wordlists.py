@@ -139,11 +139,14 @@ CHINESE_FILLERS = (
     "多少",
     "几次",
     "几点",
+    "有没有人",
     "有没有",
+    "没有人",
     "没有",
     "是不是",
     "是否",
     "请问",
+    "请",
     "告诉我",
     "提到",
     "提过",
@@ -158,6 +161,30 @@ CHINESE_FILLERS = (
     "他们",
     "她们",
     "有人",
+    "说完",
+    "讲完",
+    "谈完",
+    "听说",
+    "之后",
+    "以后",
+    "之前",
+    "以前",
+    "哪天",
+    "哪些",
+    "哪一",
+    "多久",
+    "几个",
+    "怎样",
+    "如何",
+    "何时",
+    "这个",
+    "那个",
+    "这些",
+    "那些",
+    "一下",
+    "可以",
+    "还有",
+    "然后",
     "谁",
     "吗",
     "呢",
@@ -180,6 +207,10 @@ CHINESE_FILLERS = (
     "和",
     "与",
 )
+
+# They frame a Chinese question as FRAMING_VERBS and FRAMING_NOUNS do an English one.
+CHINESE_FRAMING_VERBS = words("讨论 谈论 谈到 说到 讲到 看到 看见 听到 听见 发生 出现 显示 写着")
+CHINESE_FRAMING_NOUNS = words("屏幕 画面 标题 视频 图片 照片 文字 声音 事情 东西 时候 内容 部分")
 
 # What people call a sound that the level meter only knows as loud.
 SOUND_WORDS = frozenset(
