@@ -80,7 +80,7 @@ def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> 
     for (name,) in list(connection.execute("SELECT name FROM sqlite_schema WHERE type='trigger'")):
         connection.execute(f"DROP TRIGGER {name}")
     connection.execute("DROP TABLE total; DROP TABLE horizon; DROP INDEX node_pinned")
-    connection.execute("DROP TABLE IF EXISTS vector_erasure")
+    connection.execute("DROP TABLE vector_erasure; DROP INDEX moment_hidden")
     connection.execute("ALTER TABLE node DROP COLUMN faded")
     connection.execute("ALTER TABLE moment DROP COLUMN asked")
     connection.execute("DELETE FROM meta WHERE key = 'erased'")

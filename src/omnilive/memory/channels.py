@@ -10,21 +10,21 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from omnilive.events import Span
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.floors import BACKGROUND, dense_floor, term_weights
 from omnilive.memory.moments import MomentRow, by_ids
-from omnilive.memory.text_index import frequencies, moments_with
+from omnilive.memory.postings import coverage
+from omnilive.memory.ranking import fused_ranks, same, without_drift
+from omnilive.memory.row_ranges import num_moments, rows_of, windows_of
+from omnilive.memory.text_index import frequencies
 from omnilive.memory.tokens import QueryWord, index_terms
 from omnilive.memory.vector_cache import VectorCache
 from omnilive.memory.view import View
 
-MAX_POSTINGS = 20_000
-MAX_CHECKED = 400
+CHECKED_AT_ONCE = 200
+MAX_CHECKED = 4_000
 UNKNOWN_NAME_WEIGHT = 0.4
 MAX_FRAMING = 0.4  # what framing words may weigh, beside 1 for the rest
 
@@ -35,6 +35,7 @@ class Hit(NamedTuple):
     key: int
     score: float
     row: MomentRow | None
+    length: int
 
 
 def text_hits(
@@ -51,28 +52,26 @@ def text_hits(
     shares = _shares(database, words, question)
     if not shares:
         return []
-    coverage: dict[int, float] = {}
-    for term, share in shares.items():
-        for key in moments_with(database, term, MAX_POSTINGS):
-            coverage[key] = coverage.get(key, 0.0) + share
-    passed = [(score, key) for key, score in coverage.items() if score >= floor]
-    passed.sort(reverse=True)
+    counts = frequencies(database, shares)
+    total = num_moments(database)
+    held = coverage(database, shares, counts, rows_of(database, view, spans), total, floor)
+    found = [(round(score, 9), key) for key, score in held.items()]
+    passed = without_drift(found, lambda pair: -pair[0], lambda pair: pair[1])
     hits: list[Hit] = []
-    for start in range(0, len(passed), MAX_CHECKED):
-        part = passed[start : start + MAX_CHECKED]
+    for start in range(0, min(len(passed), MAX_CHECKED), CHECKED_AT_ONCE):
+        part = passed[start : start + CHECKED_AT_ONCE]
         for (score, key), row in _with_rows(database, part):
             if view.allows(row, spans):
-                hits.append(Hit(key, min(1.0, score), row))
-        if len(hits) >= limit or start >= MAX_POSTINGS:
+                hits.append(Hit(key, min(1.0, score), row, len(row.text)))
+        if len(hits) >= limit:
             break
     for place, moment in view.pending_in(spans):
         own = set(index_terms(moment.text))
         score = sum(share for term, share in shares.items() if term in own)
         if score >= floor:
-            hits.append(Hit(-1 - place, min(1.0, score), None))
+            hits.append(Hit(-1 - place, min(1.0, score), None, len(moment.text)))
     # Among equals the shorter text says it most plainly.
-    hits.sort(key=lambda hit: (-round(hit.score, 6), _length(view, hit), hit.key))
-    return hits[:limit]
+    return without_drift(hits, lambda hit: (-same(hit.score), hit.length), _age)[:limit]
 
 
 def dense_hits(
@@ -98,29 +97,26 @@ def dense_hits(
     if not asked.any():
         return []
     cache.refresh()
-    seen = _seen(cache, view, spans)
-    cosines = cache.matrix @ asked
-    searched = int(seen.sum()) + len(pending)
+    windows = windows_of(view, spans)
+    searched = cache.num_within(windows) + len(pending)
     floor = dense_floor(
         vectors[1 : 1 + len(BACKGROUND)] @ asked,
         searched,
         false_rate=false_rate,
         minimum=minimum,
     )
-    above = np.flatnonzero(seen & (cosines >= floor))
-    best = above[np.argsort(-cosines[above], kind="stable")][: 4 * limit]
-    scored = [(_score(float(cosines[i]), floor), int(cache.moments[i, 0])) for i in best]
+    near = cache.nearest(asked, windows, floor=floor, limit=4 * limit)
+    scored = [(_score(one.cosine, floor), one.moment) for one in near]
     hits = [
-        Hit(key, score, row)
+        Hit(key, score, row, len(row.text))
         for (score, key), row in _with_rows(database, scored)
         if view.allows(row, spans)
     ]
-    for (place, _), vector in zip(pending, vectors[1 + len(BACKGROUND) :], strict=True):
+    for (place, moment), vector in zip(pending, vectors[1 + len(BACKGROUND) :], strict=True):
         cosine = float(vector @ asked)
         if cosine >= floor:
-            hits.append(Hit(-1 - place, _score(cosine, floor), None))
-    hits.sort(key=lambda hit: (-hit.score, hit.key))
-    return hits[:limit]
+            hits.append(Hit(-1 - place, _score(cosine, floor), None, len(moment.text)))
+    return without_drift(hits, lambda hit: -same(hit.score), _age)[:limit]
 
 
 def fuse(text: Sequence[Hit], dense: Sequence[Hit], limit: int) -> list[Hit]:
@@ -128,20 +124,30 @@ def fuse(text: Sequence[Hit], dense: Sequence[Hit], limit: int) -> list[Hit]:
 
     Words weigh more than vectors: static vectors of short sentences confuse topics.
     """
-    ranks: dict[int, float] = {}
     best: dict[int, Hit] = {}
-    for weight, hits in ((1.0, text), (0.6, dense)):
-        for rank, hit in enumerate(hits):
-            ranks[hit.key] = ranks.get(hit.key, 0.0) + weight / (10 + rank)
-            if hit.key not in best or hit.score > best[hit.key].score:
-                best[hit.key] = hit
-    ordered = sorted(best.values(), key=lambda hit: (-ranks[hit.key], -hit.score, hit.key))
+    for hit in (*text, *dense):
+        if hit.key not in best or hit.score > best[hit.key].score:
+            best[hit.key] = hit
+    channels = ((1.0, text), (0.6, dense))
+    ranks = fused_ranks(
+        [(weight, [(hit.key, hit.score) for hit in hits]) for weight, hits in channels]
+    )
+    ordered = without_drift(
+        list(best.values()),
+        lambda hit: (-same(ranks[hit.key]), -same(hit.score), hit.length),
+        _age,
+    )
     return ordered[:limit]
+
+
+def _age(hit: Hit) -> tuple[bool, int]:
+    """Sort the older before the newer: what is pending is the newest, its keys count down."""
+    return (hit.key < 0, abs(hit.key))
 
 
 def _shares(database: Database, words: Sequence[QueryWord], question: str) -> dict[str, float]:
     counts = frequencies(database, [term for word in words for term in word.terms])
-    total = int(database.value("SELECT coalesce(max(id), 0) FROM moment"))
+    total = num_moments(database)
     weights = term_weights(counts, total)
     shares: dict[str, float] = {}
     for word in words:
@@ -173,27 +179,6 @@ def _with_rows(
 ) -> list[tuple[tuple[float, int], MomentRow]]:
     rows = {row.id: row for row in by_ids(database, [key for _, key in scored])}
     return [(pair, rows[pair[1]]) for pair in scored if pair[1] in rows]
-
-
-def _seen(cache: VectorCache, view: View, spans: Sequence[Span]) -> NDArray[np.bool_]:
-    _ids, streams, starts, ends = cache.moments.T
-    seen = np.zeros(len(starts), dtype=bool)
-    for stream in view.lines:
-        seen |= (streams == stream) & (starts < view.bound(stream))
-    if spans:
-        inside = np.zeros(len(starts), dtype=bool)
-        for span in spans:
-            inside |= (
-                (streams == span.stream)
-                & (starts < span.end_ns)
-                & (np.maximum(ends, starts + 1) > span.start_ns)
-            )
-        seen &= inside
-    return seen
-
-
-def _length(view: View, hit: Hit) -> int:
-    return len(view.pending[-1 - hit.key].text if hit.row is None else hit.row.text)
 
 
 def _score(cosine: float, floor: float) -> float:

@@ -21,6 +21,7 @@ from omnilive.memory.moments import find
 from omnilive.memory.redaction import redact_turns
 from omnilive.memory.segments import Recordings, wipe_all
 from omnilive.memory.text_index import remove_text
+from omnilive.memory.vector_cache import scrub
 
 _FOR_EVER = 1 << 62
 
@@ -118,9 +119,7 @@ def _erase(database: Database, recordings: Recordings, doomed: Doomed, cache: Pa
         num_turns = redact_turns(database, ids | changed, texts)
         database.run("UPDATE meta SET value = value + 1 WHERE key = 'erased'")
     wipe_all(rewrite.files)
-    if cache.is_dir():
-        # Caches hold what was derived from the rows that went; they are made again when needed.
-        wipe_all(path for path in cache.iterdir() if path.is_file())
+    scrub(database, cache)
     database.rows("PRAGMA incremental_vacuum")
     return Forgotten(
         ids=tuple(sorted(ids)),

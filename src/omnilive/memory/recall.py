@@ -91,6 +91,10 @@ class Recall:
         self._config = config or RecallConfig()
         self._vectors = VectorCache(store.database, embedder.model, embedder.dimension)
 
+    def keep_up(self) -> None:
+        """Note that a clip was remembered: every so often its vectors go into the cache files."""
+        self._vectors.keep_up()
+
     def retrieve(
         self,
         question: Question,
@@ -244,15 +248,15 @@ class Recall:
             hits = of_kind or hits
         return hits[: config.num_hits]
 
-    def _anchor(
-        self, view: View, presenter: Presenter, text: str, spans: Sequence[Span]
-    ) -> _Anchored | None:
-        relation = parse_relation(text)
     def _words(self, text: str) -> tuple[QueryWord, ...]:
         words = query_words(text)
         terms = [term for word in words for term in word.terms]
         return settled(words, frequencies(self._store.database, terms))
 
+    def _anchor(
+        self, view: View, presenter: Presenter, text: str, spans: Sequence[Span]
+    ) -> _Anchored | None:
+        relation = parse_relation(text)
         if relation is None:
             return None
         hits = self._search(view, relation.clause, spans, relation.kinds)

@@ -13,7 +13,7 @@ import apsw
 from omnilive.memory import totals
 
 APPLICATION_ID = 0x4F4D4E49  # "OMNI"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_MS = 5_000
 
 _TABLES = """
@@ -65,6 +65,8 @@ CREATE INDEX moment_by_time ON moment(stream, start_ns, kind);
 CREATE INDEX moment_by_kind ON moment(kind, stream, start_ns);
 CREATE INDEX moment_by_node ON moment(node);
 CREATE INDEX moment_by_name ON moment(name) WHERE name IS NOT NULL;
+-- What the system said itself, and questions to it: never evidence.
+CREATE INDEX moment_hidden ON moment(id) WHERE asked = 1 OR voice = 2;
 
 -- Only rowids: terms come ready from omnilive.memory.tokens, so "ascii" must not cut them again.
 CREATE VIRTUAL TABLE moment_terms USING fts5(
@@ -77,6 +79,11 @@ CREATE TABLE model(
 CREATE TABLE moment_vector(
   id INTEGER PRIMARY KEY, moment INTEGER NOT NULL UNIQUE REFERENCES moment ON DELETE CASCADE,
   model INTEGER NOT NULL REFERENCES model, data BLOB NOT NULL, bytes INTEGER NOT NULL);
+-- Vectors that went, so that a cache can lose just them. Only numbers: they tell nothing.
+CREATE TABLE vector_erasure(id INTEGER PRIMARY KEY, vector INTEGER NOT NULL);
+CREATE TRIGGER vector_erased AFTER DELETE ON moment_vector BEGIN
+  INSERT INTO vector_erasure(vector) VALUES(old.id);
+END;
 CREATE TABLE node_vector(
   node INTEGER NOT NULL REFERENCES node ON DELETE CASCADE,
   model INTEGER NOT NULL REFERENCES model, data BLOB NOT NULL, bytes INTEGER NOT NULL,
@@ -111,6 +118,16 @@ CREATE INDEX citation_by_moment ON citation(moment);
 -- What other processes ask the writer to do. error is NULL until done, then "" or a sentence.
 CREATE TABLE command(
   id INTEGER PRIMARY KEY, kind TEXT NOT NULL, argument TEXT NOT NULL, error TEXT);
+"""
+
+
+_FOR_SEARCH = """
+CREATE TABLE vector_erasure(id INTEGER PRIMARY KEY, vector INTEGER NOT NULL);
+CREATE TRIGGER vector_erased AFTER DELETE ON moment_vector BEGIN
+  INSERT INTO vector_erasure(vector) VALUES(old.id);
+END;
+-- What the system said itself, and questions to it: never evidence.
+CREATE INDEX moment_hidden ON moment(id) WHERE asked = 1 OR voice = 2;
 """
 
 
@@ -175,8 +192,14 @@ def _to_version_3(connection: apsw.Connection) -> None:
     connection.execute(totals.TABLES + totals.triggers() + totals.fill())
 
 
+def _to_version_4(connection: apsw.Connection) -> None:
+    """List the vectors that went, and index the moments that are no evidence."""
+    connection.execute(_FOR_SEARCH)
+
+
 MIGRATIONS: dict[int, Callable[[apsw.Connection], None]] = {
     1: _to_version_2,
     2: _to_version_3,
+    3: _to_version_4,
 }
 """From version N (the key) to N + 1."""

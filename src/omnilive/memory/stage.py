@@ -274,6 +274,7 @@ class Memory:
             while (clip := pending.ready()) is not None:
                 memory = self._commit_clip(clip, pending.fragment())
                 pending.committed(clip)
+                self._recall.keep_up()
                 yield memory
                 self._keeper.after_clip()
             if pending.ended_ns is not None:

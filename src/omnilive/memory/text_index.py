@@ -7,6 +7,7 @@ because its own ranking reads every matching row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 from omnilive.memory.database import Database
 from omnilive.memory.tokens import index_terms
@@ -59,12 +60,42 @@ def quoted(terms: Sequence[str], joiner: str) -> str:
     return f" {joiner} ".join('"' + term.replace('"', '""') + '"' for term in terms)
 
 
-def moments_with(database: Database, term: str, limit: int) -> list[int]:
-    """Return row ids of the newest moments that hold a term, at most `limit`."""
+class RowRange(NamedTuple):
+    """A range of row ids, both ends included. Moments are numbered as they are remembered."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """Numbers in it."""
+        return max(0, self.last - self.first + 1)
+
+
+def rowids(
+    database: Database,
+    expression: str,
+    rows: RowRange,
+    limit: int,
+    order: Literal["ASC", "DESC"] = "DESC",
+) -> list[int]:
+    """Return row ids in a range that match an FTS5 expression of `quoted` terms."""
     return [
         row[0]
         for row in database.rows(
-            "SELECT rowid FROM moment_terms WHERE moment_terms MATCH ? ORDER BY rowid DESC LIMIT ?",
-            (quoted([term], "AND"), limit),
+            "SELECT rowid FROM moment_terms WHERE moment_terms MATCH ? AND rowid BETWEEN ? AND ? "
+            f"ORDER BY rowid {order} LIMIT ?",
+            (expression, rows.first, rows.last, limit),
         )
     ]
+
+
+def count_matches(database: Database, terms: Sequence[str], rows: RowRange) -> int:
+    """Return how many row ids in a range hold every term; 30 ns a posting, in compiled code."""
+    return int(
+        database.value(
+            "SELECT count(*) FROM moment_terms WHERE moment_terms MATCH ? "
+            "AND rowid BETWEEN ? AND ?",
+            (quoted(terms, "AND"), rows.first, rows.last),
+        )
+    )

@@ -1,77 +1,405 @@
-"""All text vectors of a store in one matrix, kept as long as nothing was erased.
+"""All text vectors of a store, ready to be searched: mapped files and the newest rows in memory.
 
-What is new since the last look is appended; a deletion makes it load again, so that nothing
-forgotten is found through a cache.
+The first stage compares int8 numbers in compiled code, skipping zones of other times; what comes
+near the floor is scored again from the vectors in the store. A row whose vector was erased finds
+nothing any more, because that second look is into the store itself.
+
+The writer brings the files along while it remembers (`keep_up`). A reader maps them and reads the
+few rows behind them; where there are none, or they do not fit, it makes them anew, in memory if the
+directory cannot be written.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from omnilive.errors import StoreError
 from omnilive.memory.database import Database
+from omnilive.memory.opening import CACHE
+from omnilive.memory.ranking import spread_keys
+from omnilive.memory.vector_files import (
+    ROW,
+    SCALE,
+    ZONE,
+    VectorFiles,
+    header_path,
+    quantised,
+    wipe_strangers,
+    zone_of,
+)
 from omnilive.memory.vectors import unpack_vectors
+
+_log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 16_384
+MARGIN = 0.01
+"""How far below the floor the first stage looks: six times what int8 numbers are off."""
+_CLIPS_BETWEEN_LOOKS = 256
+_MAX_THREADS = 4
+KEPT_ERASURES = 100_000
+
+
+class Window(NamedTuple):
+    """A stretch of a stream in which vectors may be found."""
+
+    stream: int
+    start_ns: int
+    end_ns: int
+
+
+class Near(NamedTuple):
+    """A vector that came near: its moment's row id, its cosine."""
+
+    moment: int
+    cosine: float
 
 
 class VectorCache:
-    """The vectors of one model: unit rows, and which moment each is of."""
+    """The vectors of one model in one store."""
 
     def __init__(self, database: Database, model: str, dimension: int) -> None:
         self._database = database
+        self._directory = database.directory / CACHE
         self._model = model
         self._dimension = dimension
+        self._files: VectorFiles | None = None
+        self._stamp: tuple[int, int] | None = None
         self._generation = -1
-        self._erased = -1
-        self._last = 0
-        self._clear()
+        self._clips = 0
+        self._is_own = False
+        self._tail_after = 0
+        self._rows: NDArray[np.void] = np.zeros(0, dtype=ROW)
+        self._numbers: NDArray[np.int8] = np.zeros((0, dimension), dtype=np.int8)
+
+    # --- keeping up ---------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Bring the matrix up to the store's generation; call inside a snapshot."""
-        generation, erased = self._database.generation, self._database.erased
+        """Bring what is searched up to the store's generation; call inside a snapshot."""
+        generation = self._database.generation
         if generation == self._generation:
             return
-        if erased != self._erased:
-            self._clear()
-        rows = self._database.rows(
-            "SELECT v.id, v.data, m.id, m.stream, m.start_ns, m.end_ns FROM moment_vector v "
-            "JOIN moment m ON m.id = v.moment WHERE v.id > ? "
-            "AND v.model = (SELECT id FROM model WHERE name = ?) ORDER BY v.id",
-            (self._last, self._model),
+        self._open_files(generation)
+        self._read_tail()
+        self._generation = generation
+        if len(self._rows) >= ZONE:
+            self._write_tail()
+
+    def keep_up(self) -> None:
+        """Note that a clip was remembered; every so often its vectors go into the files."""
+        self._clips += 1
+        if self._clips >= _CLIPS_BETWEEN_LOOKS:
+            self._clips = 0
+            self.refresh()
+            newest = self._database.value("SELECT max(id) FROM vector_erasure")
+            if self._files is not None and (newest or 0) > self._files.header.erasure:
+                try:
+                    scrub(self._database, self._directory)
+                except StoreError:
+                    _log.warning("what was erased could not be wiped from the vector cache yet")
+
+    @property
+    def count(self) -> int:
+        """Rows that are searched, erased ones too."""
+        return self._mapped + len(self._rows)
+
+    @property
+    def mapped_bytes(self) -> int:
+        """Bytes of vectors that are mapped from files."""
+        return self._mapped * self._dimension
+
+    # --- searching ----------------------------------------------------------------------
+
+    def num_within(self, windows: Sequence[Window]) -> int:
+        """Return how many vectors lie in the windows."""
+        return sum(
+            zone_end - start
+            if is_inside
+            else int(_mask(self._rows_of(start, zone_end), windows).sum())
+            for start, zone_end, is_inside in self._stretches(windows)
         )
-        if rows:
-            self._last = rows[-1][0]
-            self._append(
-                unpack_vectors([row[1] for row in rows], self._dimension),
-                np.array([row[2:] for row in rows], dtype=np.int64),
+
+    def nearest(
+        self,
+        asked: NDArray[np.float32],
+        windows: Sequence[Window],
+        *,
+        floor: float,
+        limit: int,
+    ) -> list[Near]:
+        """Return the moments whose vectors reach `floor`, nearest first, at most `limit`.
+
+        Args:
+            asked: unit vector, (dimension,).
+            windows: where to look.
+            floor: least cosine.
+            limit: how many; twice as many are scored again in float.
+        """
+        question = quantised(asked[np.newaxis])
+        least = (floor - MARGIN) * SCALE * SCALE
+        places: list[NDArray[np.int64]] = []
+        scores: list[NDArray[np.float32]] = []
+        for start, end, is_inside in self._stretches(windows):
+            for at in range(start, end, ROWS_AT_ONCE):
+                stop = min(end, at + ROWS_AT_ONCE)
+                dots = _dots(question, self._numbers_of(at, stop))
+                above = np.flatnonzero(dots >= least)
+                if above.size and not is_inside:
+                    above = above[_mask(self._rows_of(at, stop)[above], windows)]
+                if above.size:
+                    places.append(above + at)
+                    scores.append(dots[above])
+        if not places:
+            return []
+        place, score = np.concatenate(places), np.concatenate(scores)
+        # The same words said again and again have one and the same vector: none of them may
+        # be left out for being old.
+        best = np.lexsort((spread_keys(place), -score))[: 2 * limit]
+        return self._rescored(asked, place[best], floor)[:limit]
+
+    # --- inside -------------------------------------------------------------------------
+
+    @property
+    def _mapped(self) -> int:
+        return 0 if self._files is None else self._files.header.count
+
+    def _open_files(self, generation: int) -> None:
+        stamp = self._header_stamp()
+        if stamp is None:
+            self._files, self._stamp = None, None
+        elif self._files is None or stamp != self._stamp:
+            self._is_own = False
+            self._files = VectorFiles.open(self._directory, self._model, self._dimension)
+            self._stamp = stamp
+            if self._files is not None and not self._fits(self._files, generation):
+                self._files = None
+        last = 0 if self._files is None else self._files.header.last
+        if last < self._tail_after:
+            self._empty_tail()
+        elif last > self._tail_after:
+            kept = self._rows["vector"] > last
+            self._rows, self._numbers = self._rows[kept], self._numbers[kept]
+        self._tail_after = last
+
+    def _header_stamp(self) -> tuple[int, int] | None:
+        path = header_path(self._directory, self._model)
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+    def _fits(self, files: VectorFiles, generation: int) -> bool:
+        """Whether files are of this store: not newer than it, and a few rows are as in it."""
+        header = files.header
+        if self._database.write and header.generation > generation:
+            return False  # to a reader a writer may just have added some
+        if header.count > ZONE and 2 * header.erased > header.count:
+            return False
+        there = 0
+        places = sorted({header.count * share // 8 for share in range(8)} | {header.count - 1})
+        for place in places if header.count else []:
+            vector, moment, start, end, stream = files.rows[place].tolist()
+            row = self._database.row(
+                "SELECT v.data, m.id, m.start_ns, m.end_ns, m.stream FROM moment_vector v "
+                "JOIN moment m ON m.id = v.moment WHERE v.id = ?",
+                (vector,),
             )
-        self._generation, self._erased = generation, erased
+            if row is None or moment == 0:
+                continue  # erased; nothing is found through it
+            stored = quantised(unpack_vectors([row[0]], self._dimension))[0]
+            if row[1:] != (moment, start, end, stream):
+                return False
+            if not np.array_equal(stored, files.numbers[place]):
+                return False
+            there += 1
+        return there > 0 or header.count <= ZONE
 
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """Unit rows, (count, dimension)."""
-        return self._matrix[: self._count]
+    def _empty_tail(self) -> None:
+        self._tail_after = 0
+        self._rows = np.zeros(0, dtype=ROW)
+        self._numbers = np.zeros((0, self._dimension), dtype=np.int8)
 
-    @property
-    def moments(self) -> NDArray[np.int64]:
-        """Row id, stream, start and end (stream time) of each row's moment, (count, 4)."""
-        return self._moments[: self._count]
+    def _read_tail(self) -> None:
+        """Read what the store has behind the files and the tail, in bounded steps."""
+        last = int(self._rows["vector"][-1]) if len(self._rows) else self._tail_after
+        while True:
+            found = self._database.rows(
+                "SELECT v.id, m.id, m.start_ns, m.end_ns, m.stream, v.data FROM moment_vector v "
+                "JOIN moment m ON m.id = v.moment WHERE v.id > ? "
+                "AND v.model = (SELECT id FROM model WHERE name = ?) ORDER BY v.id LIMIT ?",
+                (last, self._model, ROWS_AT_ONCE),
+            )
+            if found:
+                last = found[-1][0]
+                rows = np.array([row[:5] for row in found], dtype=ROW)
+                numbers = quantised(unpack_vectors([row[5] for row in found], self._dimension))
+                self._rows = np.concatenate([self._rows, rows])
+                self._numbers = np.concatenate([self._numbers, numbers])
+            if len(found) < ROWS_AT_ONCE:
+                return
+            self._write_tail()
 
-    def _clear(self) -> None:
-        self._last = 0
-        self._count = 0
-        self._matrix = np.zeros((0, self._dimension), dtype=np.float32)
-        self._moments = np.zeros((0, 4), dtype=np.int64)
+    def _write_tail(self) -> None:
+        """Put the rows in memory into the files: the writer always, others only into their own."""
+        if not (self._files is None or self._database.write or self._is_own):
+            return
+        gone = self._database.rows(
+            "SELECT vector FROM vector_erasure WHERE vector BETWEEN ? AND ?",
+            (int(self._rows["vector"][0]), int(self._rows["vector"][-1])),
+        )
+        if gone:
+            kept = ~np.isin(self._rows["vector"], [vector for (vector,) in gone])
+            self._rows, self._numbers = self._rows[kept], self._numbers[kept]
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            if self._files is None:
+                newest = self._database.value("SELECT max(id) FROM vector_erasure") or 0
+                self._files = VectorFiles.create(
+                    self._directory, self._model, self._dimension, erasure=newest
+                )
+                self._is_own = True
+            generation = self._database.generation
+            self._files = self._files.append(self._numbers, self._rows, generation)
+        except OSError:
+            return  # a full or read-only disk: they stay in memory
+        self._stamp = self._header_stamp()
+        last = self._files.header.last
+        self._empty_tail()
+        self._tail_after = last
 
-    def _append(self, rows: NDArray[np.float32], moments: NDArray[np.int64]) -> None:
-        needed = self._count + len(rows)
-        if needed > len(self._matrix):
-            # Half as much again, so that appending one by one stays cheap.
-            room = needed + needed // 2
-            matrix = np.zeros((room, self._dimension), dtype=np.float32)
-            numbers = np.zeros((room, 4), dtype=np.int64)
-            matrix[: self._count] = self.matrix
-            numbers[: self._count] = self.moments
-            self._matrix, self._moments = matrix, numbers
-        self._matrix[self._count : needed] = rows
-        self._moments[self._count : needed] = moments
-        self._count = needed
+    def _numbers_of(self, start: int, end: int) -> NDArray[np.int8]:
+        if self._files is not None and end <= self._mapped:
+            return self._files.numbers[start:end]
+        return self._numbers[start - self._mapped : end - self._mapped]
+
+    def _rows_of(self, start: int, end: int) -> NDArray[np.void]:
+        if self._files is not None and end <= self._mapped:
+            return self._files.rows[start:end]
+        return self._rows[start - self._mapped : end - self._mapped]
+
+    def _stretches(self, windows: Sequence[Window]) -> list[tuple[int, int, bool]]:
+        """Return (start, end, wholly inside) of what to look at; none crosses the files' end."""
+        found: list[tuple[int, int, bool]] = []
+        if self._files is not None:
+            zones = self._files.zones
+            rest = len(zones) * ZONE
+            if rest < self._mapped:
+                zones = np.concatenate([zones, zone_of(self._files.rows[rest:])])
+            touched, inside = _zones_in(zones, windows)
+            for index in np.flatnonzero(touched):
+                start, end = int(index) * ZONE, min(self._mapped, (int(index) + 1) * ZONE)
+                if found and found[-1][1] == start and found[-1][2] == bool(inside[index]):
+                    found[-1] = (found[-1][0], end, found[-1][2])
+                else:
+                    found.append((start, end, bool(inside[index])))
+        if len(self._rows):
+            found.append((self._mapped, self.count, False))
+        return found
+
+    def _rescored(
+        self, asked: NDArray[np.float32], places: NDArray[np.int64], floor: float
+    ) -> list[Near]:
+        """Score rows again from the vectors in the store; erased ones are gone there."""
+        vectors = [int(self._row_at(int(place))["vector"]) for place in places]
+        found: dict[int, tuple[int, bytes]] = {}
+        for start in range(0, len(vectors), 500):
+            part = vectors[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for vector, moment, data in self._database.rows(
+                f"SELECT id, moment, data FROM moment_vector WHERE id IN ({marks})", part
+            ):
+                found[vector] = (moment, data)
+        kept = [vector for vector in vectors if vector in found]
+        if not kept:
+            return []
+        rows = unpack_vectors([found[vector][1] for vector in kept], self._dimension)
+        near = [
+            Near(found[vector][0], float(cosine))
+            for vector, cosine in zip(kept, rows @ asked, strict=True)
+            if cosine >= floor
+        ]
+        return sorted(near, key=lambda one: -one.cosine)
+
+    def _row_at(self, place: int) -> Any:
+        return self._rows_of(place, place + 1)[0]
+
+
+def scrub(database: Database, directory: Path) -> None:
+    """Overwrite in the cache files whatever was erased from the store; the writer calls it.
+
+    Files that cannot be brought in line, and those that nothing names, are wiped.
+
+    Raises:
+        StoreError: the files cannot be wiped.
+    """
+    if not directory.is_dir():
+        return
+    oldest, newest = database.row("SELECT min(id), max(id) FROM vector_erasure") or (None, None)
+    for path in sorted(directory.glob("*.json")):
+        files = VectorFiles.of_header(path)
+        if files is not None and newest is None:
+            continue
+        if files is None or files.header.erasure + 1 < oldest:
+            path.unlink(missing_ok=True)
+            continue
+        entries = database.rows(
+            "SELECT id, vector FROM vector_erasure WHERE id > ? ORDER BY id",
+            (files.header.erasure,),
+        )
+        if not entries:
+            continue
+        try:
+            files.erase((vector for _, vector in entries), entries[-1][0])
+        except OSError:
+            path.unlink(missing_ok=True)
+    wipe_strangers(directory)
+    if newest is not None and newest - oldest > 2 * KEPT_ERASURES:
+        database.run("DELETE FROM vector_erasure WHERE id <= ?", (newest - KEPT_ERASURES,))
+
+
+def _mask(rows: NDArray[np.void], windows: Iterable[Window]) -> NDArray[np.bool_]:
+    inside = np.zeros(len(rows), dtype=bool)
+    ends = np.maximum(rows["end"], rows["start"] + 1)
+    for window in windows:
+        inside |= (
+            (rows["stream"] == window.stream)
+            & (rows["start"] < window.end_ns)
+            & (ends > window.start_ns)
+        )
+    return inside
+
+
+def _zones_in(
+    zones: NDArray[np.void], windows: Iterable[Window]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    touched = np.zeros(len(zones), dtype=bool)
+    inside = np.zeros(len(zones), dtype=bool)
+    is_one = zones["first_stream"] == zones["last_stream"]
+    for window in windows:
+        has = (zones["first_stream"] <= window.stream) & (zones["last_stream"] >= window.stream)
+        touched |= (
+            has & (zones["first_start"] < window.end_ns) & (zones["last_end"] >= window.start_ns)
+        )
+        inside |= (
+            has
+            & is_one
+            & (zones["last_start"] < window.end_ns)
+            & (zones["first_start"] >= window.start_ns)
+        )
+    return touched, inside
+
+
+def _dots(question: NDArray[np.int8], numbers: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return the dot products of (1, dimension) with (count, dimension), by compiled code."""
+    import simsimd
+
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    found = simsimd.cdist(question, numbers, metric="dot", out_dtype="float32", threads=threads)
+    return np.asarray(found, dtype=np.float32).reshape(-1)
