@@ -71,7 +71,8 @@ def write(database: Database, node: int, made: Derived) -> None:
     """Write what was computed for a row."""
     inputs = np.array(made.inputs, dtype="<i8").tobytes()
     database.run(
-        "UPDATE node SET digest = ?, inputs = ?, num_children = ?, bytes = ? WHERE id = ?",
+        "UPDATE node SET digest = ?, inputs = ?, num_children = ?, bytes = ?, faded = 0 "
+        "WHERE id = ?",
         (made.digest, inputs, len(made.inputs), len(made.digest.encode()) + len(inputs), node),
     )
     database.run("DELETE FROM node_vector WHERE node = ?", (node,))
