@@ -40,7 +40,7 @@ def remember(directory: Path, wall_ns: int) -> None:
             recent.append(clip.id)
         world.remembered.clear()
         if index % 6 == 5:
-            world.push(Pin(moment=recent[-1]))
+            world.push(Pin(moment=recent.pop()))
         if index % 7 == 6:
             doomed = recent.pop(-4)
             tell(f"forgetting {doomed}")
