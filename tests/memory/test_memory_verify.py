@@ -15,6 +15,7 @@ from omnilive.memory.repair import Repaired, repair
 from omnilive.memory.segments import Recordings
 from omnilive.memory.stage import MemoryConfig
 from omnilive.memory.store import Store
+from omnilive.memory.vector_files import ROW, VectorFiles
 from omnilive.memory.vectors import pack_vector
 from omnilive.memory.verify import Verification, verify
 
@@ -89,6 +90,13 @@ def stray_words(directory: Path) -> None:
             "INSERT INTO moment_terms(rowid, terms) VALUES(9999, 'xylophone secret')"
         )
         store.database.run("INSERT INTO term VALUES('xylophone', 1), ('secret', 1)")
+
+
+def stale_cache(directory: Path) -> None:
+    files = VectorFiles.create(directory / "cache", embedder().model, 256, erasure=0)
+    rows = np.zeros(2, dtype=ROW)
+    rows["vector"] = (3, 99999)
+    files.append(np.ones((2, 256), dtype=np.int8), rows, 1)
 
 
 def segment(directory: Path) -> Path:
@@ -233,6 +241,16 @@ KINDS: dict[str, tuple[Callable[[Path], None], str, bool]] = {
     "a recording is nobody's": (
         lambda directory: (directory / "segments" / "9-9.mkv").write_bytes(b"x"),  # type: ignore[dict-item]
         "orphan file",
+        True,
+    ),
+    "a cache cannot be read": (
+        lambda directory: (directory / "cache" / "x.json").write_text("{"),  # type: ignore[dict-item]
+        "cache",
+        True,
+    ),
+    "a cache holds a vector that is gone": (
+        stale_cache,
+        "cache",
         True,
     ),
     "fragments overlap": (

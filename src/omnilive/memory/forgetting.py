@@ -58,7 +58,7 @@ def forget(
         database: of the store's writer.
         recordings: its recordings.
         request: what shall go.
-        cache: directory of what is derived from the store; it is emptied.
+        cache: directory of what is derived from the store; it loses the same.
         keep_open_epochs: a stream that is being watched keeps its name and its open epoch.
         may_miss: an id that nothing has is no error, because it was still pending.
 

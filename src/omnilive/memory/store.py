@@ -54,6 +54,7 @@ from omnilive.memory.segments import RecordedFragment, Recordings
 from omnilive.memory.statistics import StoreStatistics
 from omnilive.memory.streams import ResumePoint, SourceFile
 from omnilive.memory.timeline import Anchor, Timeline
+from omnilive.memory.vector_cache import scrub
 from omnilive.memory.verify import Progress, Verification, verify
 from omnilive.memory.wordlists import SHOWN_TEXT
 
@@ -121,6 +122,7 @@ class Store:
                 (directory / name).mkdir(mode=0o700, exist_ok=True)
             store = cls(directory, Database(directory, write=True), lock, write=True)
             store._recordings.recover()
+            scrub(store.database, directory / CACHE)
             store.carry_out_commands()
             while store._forgetting:
                 # What a crash cut off goes before anything else is done.

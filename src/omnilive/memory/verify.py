@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnilive.memory.database import Database
-from omnilive.memory.verify_files import check_pictures, check_recordings, is_being_written
+from omnilive.memory.verify_files import (
+    check_caches,
+    check_pictures,
+    check_recordings,
+    is_being_written,
+)
 from omnilive.memory.verify_index import check_frequencies, check_text_index, check_vectors
 from omnilive.memory.verify_rows import (
     check_blocks,
@@ -39,6 +44,7 @@ CHECKS: tuple[tuple[str, Callable[[Checking], Iterator[Finding]]], ...] = (
     ("vectors", check_vectors),
     ("pictures", check_pictures),
     ("recordings", check_recordings),
+    ("caches", check_caches),
 )
 
 

@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from omnilive.errors import StoreBusy, StoreError
 from omnilive.memory.lock import WriterLock
-from omnilive.memory.opening import SEGMENTS
+from omnilive.memory.opening import CACHE, SEGMENTS
+from omnilive.memory.vector_files import VectorFiles
 from omnilive.memory.verify_support import Checking, Cure, Finding, pages, shown
 
 _READ_BYTES = 1 << 20
@@ -110,3 +113,28 @@ def check_pictures(checking: Checking) -> Iterator[Finding]:
             if (first, last) != ("FFD8", "FFD9") or level not in (0, None):
                 what = f"The picture of clip row {node} is damaged."
                 yield Finding("picture", what, Cure.DROP, "thumbnail", node)
+
+
+def check_caches(checking: Checking) -> Iterator[Finding]:
+    """Caches can be read, and hold no vector that has gone from the store."""
+    folder = checking.directory / CACHE
+    waiting = {row[0] for row in checking.database.rows("SELECT vector FROM vector_erasure")}
+    for path in sorted(folder.glob("*.json")):
+        files = VectorFiles.of_header(path)
+        if files is None:
+            yield Finding("cache", f"The cache {shown(path.name)} cannot be read.", Cure.CACHE)
+            continue
+        ids = np.array(files.rows["vector"], dtype=np.int64)
+        there = np.zeros(len(ids), dtype=bool)
+        for rows in pages(checking.database, "SELECT id FROM moment_vector"):
+            there |= np.isin(ids, np.array([row[0] for row in rows], dtype=np.int64))
+        for place in np.flatnonzero(~there):
+            is_pending = int(ids[place]) in waiting and files.header.erasure < _newest(checking)
+            if files.numbers[place].any() and not is_pending:
+                what = f"The cache {shown(path.name)} holds a vector that is gone."
+                yield Finding("cache", what, Cure.CACHE)
+                break
+
+
+def _newest(checking: Checking) -> int:
+    return int(checking.database.value("SELECT coalesce(max(id), 0) FROM vector_erasure"))
