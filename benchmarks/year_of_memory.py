@@ -17,6 +17,7 @@ a mean over whole days (600 blocks).
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -65,12 +66,14 @@ def feed(work: Path, until: str) -> None:
     done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     fed_s = max((each["end_s"] for each in done), default=0)
     directory = work / "store"
+    embedder = WordLlamaEmbedder()
     for size, start_s, end_s in parts():
         if end_s > SIZES[until]:
             break
         if end_s <= fed_s:
             continue
-        entry = feed_part(directory, start_s, end_s)
+        entry = feed_part(directory, embedder, start_s, end_s)
+        gc.collect()
         entry |= {"size": size, "start_s": start_s, "end_s": end_s}
         with log.open("a") as file:
             file.write(json.dumps(entry) + "\n")
@@ -79,7 +82,9 @@ def feed(work: Path, until: str) -> None:
             shutil.copytree(directory, work / f"store-{size}", dirs_exist_ok=True)
 
 
-def feed_part(directory: Path, start_s: int, end_s: int) -> dict[str, Any]:
+def feed_part(
+    directory: Path, embedder: WordLlamaEmbedder, start_s: int, end_s: int
+) -> dict[str, Any]:
     world = World(7 + start_s, end_s - start_s)
     at_ns = start_s * NS_PER_S
     cancel = Cancel()
@@ -87,7 +92,7 @@ def feed_part(directory: Path, start_s: int, end_s: int) -> dict[str, Any]:
     spent = 0.0
     with Store.open(directory, write=True) as store:
         store.database.run("PRAGMA synchronous = OFF")
-        memory = Memory(store, MemoryConfig(), WordLlamaEmbedder())
+        memory = Memory(store, MemoryConfig(), embedder)
         started_at = time.perf_counter()
         for event in perceived_events(world, at_ns=at_ns, wall_ns=WALL_NS + at_ns):
             if isinstance(event, StreamStarted):
@@ -212,7 +217,7 @@ def questions(store: Store) -> list[tuple[str, bool]]:
     rare: list[str] = []
     for _ in range(6_000):
         text = database.value(
-            "SELECT text FROM moment WHERE id >= ? AND kind IN (0, 1) LIMIT 1",
+            "SELECT text FROM moment WHERE id >= ? AND +kind IN (0, 1) LIMIT 1",
             (rng.randint(1, last),),
         )
         if text is None:

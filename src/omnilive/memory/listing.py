@@ -8,12 +8,12 @@ from typing import Any, Literal
 from omnilive.events import Moment, Span
 from omnilive.memory.database import Database
 from omnilive.memory.moments import COLUMNS, KINDS, VOICES, MomentRow, Presenter, by_ids
-from omnilive.memory.text_index import frequencies, quoted
+from omnilive.memory.over_time import choose_within, matching_rows
 from omnilive.memory.timeline import Timeline
 from omnilive.memory.tokens import QueryWord, index_terms
 from omnilive.memory.view import View, lies_in
 
-_TELLING = tuple(KINDS.index(kind) for kind in ("speech", "screen", "sound"))
+_NEWEST_CLIPS = 100  # where none of them has a picture, there is none of "now"
 
 
 def latest_moments(
@@ -55,10 +55,10 @@ def latest_picture(database: Database, view: View) -> bytes:
     newest: tuple[int, bytes] = (-1, b"")
     for stream, line in view.lines.items():
         row = database.row(
-            "SELECT n.start_ns, t.jpeg FROM node n JOIN thumbnail t ON t.node = n.id "
-            "WHERE n.stream = ? AND n.level = 0 AND n.start_ns < ? "
-            "ORDER BY n.start_ns DESC LIMIT 1",
-            (stream, view.bound(stream)),
+            "SELECT n.start_ns, t.jpeg FROM (SELECT id, start_ns FROM node WHERE stream = ? "
+            "AND level = 0 AND start_ns < ? ORDER BY start_ns DESC LIMIT ?) n "
+            "JOIN thumbnail t ON t.node = n.id ORDER BY n.start_ns DESC LIMIT 1",
+            (stream, view.bound(stream), _NEWEST_CLIPS),
         )
         if row is not None:
             newest = max(newest, (line.wall_at(row[0]), row[1]))
@@ -75,20 +75,12 @@ def within_spans(
 
     Where there are too many, what was said, read and heard goes first, evenly over the spans.
     """
-    condition, bindings = view.condition(spans)
-    rows = database.rows(
-        f"SELECT m.id, m.kind FROM moment m WHERE {condition} ORDER BY m.stream, m.start_ns",
-        bindings,
-    )
     pending = [moment for _, moment in view.pending_in(spans)]
-    room = max(0, limit - len(pending))
-    telling = [number for number, kind in rows if kind in _TELLING]
-    others = [number for number, kind in rows if kind not in _TELLING]
-    chosen = _spread(telling, room)
-    chosen += _spread(others, room - len(chosen))
+    chosen, total = choose_within(database, view, spans, max(0, limit - len(pending)))
     allowed = [row for row in by_ids(database, sorted(chosen)) if view.allows(row, spans)]
+    total -= len(chosen) - len(allowed)
     moments = [*presenter.present(allowed), *pending[:limit]]
-    return _in_order(view, moments), len(rows) + len(pending)
+    return _in_order(view, moments), total + len(pending)
 
 
 def around_anchor(
@@ -146,23 +138,7 @@ def matching(
         for _, moment in view.pending_in(spans)
         if set(terms) <= set(index_terms(moment.text))
     ]
-    rows: list[MomentRow] = []
-    total = 0
-    if all(frequencies(database, terms).values()):
-        condition, bindings = view.condition(spans)
-        # CROSS JOIN: the few matches first, then their rows; the planner would go through all rows.
-        source = (
-            "moment_terms t CROSS JOIN moment m ON m.id = t.rowid "
-            f"WHERE t.moment_terms MATCH ? AND {condition}"
-        )
-        bindings = [quoted(terms, "AND"), *bindings]
-        total = database.value(f"SELECT count(*) FROM {source}", bindings)
-        found = database.rows(
-            f"SELECT {COLUMNS} FROM {source} ORDER BY m.start_ns LIMIT ?", [*bindings, limit + 1]
-        )
-        every = [MomentRow(*row) for row in found]
-        rows = [row for row in every if view.allows(row, spans)]
-        total -= len(every) - len(rows)  # the question's own utterance
+    rows, total = matching_rows(database, view, terms, spans, limit)
     moments = _in_order(view, [*presenter.present(rows), *pending])
     return moments[:limit], total + len(pending)
 
@@ -217,14 +193,6 @@ def newest_moments(
 def _select(database: Database, rest: str, bindings: Sequence[Any]) -> list[MomentRow]:
     rows = database.rows(f"SELECT {COLUMNS} FROM moment m WHERE {rest}", bindings)
     return [MomentRow(*row) for row in rows]
-
-
-def _spread(numbers: Sequence[int], limit: int) -> list[int]:
-    if limit <= 0:
-        return []
-    if len(numbers) <= limit:
-        return list(numbers)
-    return [numbers[index * len(numbers) // limit] for index in range(limit)]
 
 
 def _in_order(view: View, moments: Iterable[Moment]) -> tuple[Moment, ...]:

@@ -12,7 +12,6 @@ directory cannot be written.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +41,7 @@ ROWS_AT_ONCE = 16_384
 MARGIN = 0.01
 """How far below the floor the first stage looks: six times what int8 numbers are off."""
 _CLIPS_BETWEEN_LOOKS = 256
-_MAX_THREADS = 4
+_THREADS = 1  # more of them spin while perception works beside
 KEPT_ERASURES = 100_000
 
 
@@ -400,6 +399,5 @@ def _dots(question: NDArray[np.int8], numbers: NDArray[np.int8]) -> NDArray[np.f
     """Return the dot products of (1, dimension) with (count, dimension), by compiled code."""
     import simsimd
 
-    threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    found = simsimd.cdist(question, numbers, metric="dot", out_dtype="float32", threads=threads)
+    found = simsimd.cdist(question, numbers, metric="dot", out_dtype="float32", threads=_THREADS)
     return np.asarray(found, dtype=np.float32).reshape(-1)
