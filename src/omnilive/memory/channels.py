@@ -13,7 +13,7 @@ from typing import NamedTuple
 from omnilive.events import Span
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
-from omnilive.memory.floors import BACKGROUND, dense_floor, term_weights
+from omnilive.memory.floors import BACKGROUND, background_of, dense_floor, term_weights
 from omnilive.memory.moments import MomentRow, by_ids
 from omnilive.memory.postings import coverage
 from omnilive.memory.ranking import fused_ranks, same, without_drift
@@ -99,11 +99,11 @@ def dense_hits(
     cache.refresh()
     windows = windows_of(view, spans)
     searched = cache.num_within(windows) + len(pending)
-    floor = dense_floor(
-        vectors[1 : 1 + len(BACKGROUND)] @ asked,
-        searched,
-        false_rate=false_rate,
-        minimum=minimum,
+    others = background_of(database, embedder.model, embedder.dimension)
+    floor = max(
+        dense_floor(background @ asked, searched, false_rate=false_rate, minimum=minimum)
+        for background in (vectors[1 : 1 + len(BACKGROUND)], others)
+        if len(background)
     )
     near = cache.nearest(asked, windows, floor=floor, limit=4 * limit)
     scored = [(_score(one.cosine, floor), one.moment) for one in near]

@@ -15,6 +15,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from omnilive.memory.database import Database
+from omnilive.memory.vectors import unpack_vectors
+
 BACKGROUND = (
     "The train to the coast leaves from platform nine.",
     "She painted the kitchen wall in a pale yellow.",
@@ -60,11 +63,36 @@ BACKGROUND = (
 """Everyday sentences on unrelated things: what a question is not about."""
 
 
+NUM_SAMPLED = 400
+MIN_SAMPLED = 100
+
+
 def term_weights(frequencies: Mapping[str, int], total: int) -> dict[str, float]:
     """Return how telling each term is, from how many of `total` moments hold it."""
     return {
         term: math.log(1.0 + (total + 1.0) / (count + 0.5)) for term, count in frequencies.items()
     }
+
+
+def background_of(database: Database, model: str, dimension: int) -> NDArray[np.float32]:
+    """Return vectors spread over everything that is remembered, (count, dimension).
+
+    Everyday sentences do not tell how alike sentences of one place are: where a hundred of them are
+    made alike ("Anna repaired the lamp"), one about another lamp comes near. Of fewer than
+    `MIN_SAMPLED` vectors there is no sample: the answer itself would be too large a part of it.
+    """
+    newest = database.value("SELECT max(id) FROM moment_vector") or 0
+    if newest < MIN_SAMPLED:
+        return np.zeros((0, dimension), dtype=np.float32)
+    ids = [1 + place * newest // NUM_SAMPLED for place in range(NUM_SAMPLED)]
+    rows = database.rows(
+        "SELECT v.data FROM moment_vector v JOIN model m ON m.id = v.model AND m.name = ? "
+        f"WHERE v.id IN ({','.join('?' * len(ids))})",
+        (model, *ids),
+    )
+    if len(rows) < MIN_SAMPLED:
+        return np.zeros((0, dimension), dtype=np.float32)
+    return unpack_vectors([row[0] for row in rows], dimension)
 
 
 def dense_floor(

@@ -230,7 +230,7 @@ def _senses(text: str) -> tuple[Kind, ...]:
         kinds.append("speech")
     if _SOUND.search(text) and "speech" not in kinds:
         kinds.append("sound")
-    if _MOTION.search(text) and "speech" not in kinds:
+    if _MOTION.search(text) and "speech" not in kinds and not _MOVED_THING.search(text):
         kinds.append("motion")
     return tuple(kinds)
 
@@ -246,6 +246,12 @@ _TOLD_US = _any(
 _SCREEN_SAYS = _any(
     r"\b(screen|slide|sign|title|text|poster|board|label)s? (say|says|said)\b"
     r"|\b(does|did|do) the (\w+ )?(screen|slide|sign|title|text|poster|board|label)s? say\b"
+)
+
+
+# "Where was the piano moved?" asks for words about it; movement has neither place nor name.
+_MOVED_THING = _any(
+    r"^\W*(and |so )*(where|who|why|what for|how much)\b.*\bmov(e|ed|es|ing)\b|谁.*移动|移动到"
 )
 
 
