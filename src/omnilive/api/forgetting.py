@@ -18,6 +18,7 @@ from omnilive.memory.timeline import Epoch, Timeline
 _SHOWN = 50
 _POSITION = re.compile(r"(?:(?:(\d+):)?(\d{1,3}):)?(\d+(?:\.\d+)?)s?")
 _NEVER_NS = 1 << 62
+_OPEN_NS = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,8 @@ def _spans(lines: Mapping[int, Timeline], given: tuple[str, str]) -> tuple[Strea
     for number, line in lines.items():
         for index, epoch in enumerate(line.epochs):
             is_last = index + 1 == len(line.epochs)
-            until_ns = _NEVER_NS if is_last else line.epochs[index + 1].start_ns
+            # What is not remembered yet lies closely behind the end.
+            until_ns = epoch.end_ns + _OPEN_NS if is_last else line.epochs[index + 1].start_ns
             start_ns = max(epoch.start_ns, epoch.at_wall(_wall(start, line, epoch)))
             end_ns = min(until_ns, epoch.at_wall(_wall(end, line, epoch)))
             if start_ns < end_ns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from omnilive.memory.database import Database
@@ -21,6 +21,11 @@ class NewTurn:
     known: bool
     citations: tuple[str, ...] = ()
     wall_ns: int = 0
+    redacted: bool = False
+
+    def without_words(self) -> NewTurn:
+        """Return that there was a turn, and nothing of what was said in it."""
+        return replace(self, question="", answer="", citations=(), redacted=True)
 
 
 class Turn(NamedTuple):
@@ -42,9 +47,10 @@ def add_turn(database: Database, turn: NewTurn) -> None:
     answer = turn.answer[:MAX_TURN_CHARACTERS]
     with database.transaction():
         number = database.insert(
-            "INSERT INTO turn(turn_id, question, answer, outcome, known, wall_ns, bytes) "
-            "VALUES(?,?,?,?,?,?,?)",
+            "INSERT INTO turn(turn_id, question, answer, outcome, known, wall_ns, redacted, bytes) "
+            "VALUES(?,?,?,?,?,?,?,?)",
             (turn.turn_id, question, answer, turn.outcome, turn.known, turn.wall_ns)
+            + (turn.redacted,)
             + (len(question.encode()) + len(answer.encode()),),
         )
         database.run_many(

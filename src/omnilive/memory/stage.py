@@ -263,7 +263,8 @@ class Memory:
 
     def _commit(self) -> Iterator[ClipMemory | Notice]:
         while self._turns:
-            self._store.add_turn(self._turns[0])
+            open_ids = {each for one in self._pending_moments() for each in (one.id, one.clip)}
+            self._store.add_turn(self._turns[0], open_ids)
             del self._turns[0]
         for pending in [*self._ending, *self._streams.values()]:
             stream = pending.started.stream

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -41,6 +41,7 @@ from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.commands import Command
 from omnilive.memory.conversation import NewTurn, Turn
 from omnilive.memory.database import Database
+from omnilive.memory.doomed import known
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.eviction import Evictor
 from omnilive.memory.forget_request import ForgetRequest, Forgotten
@@ -320,8 +321,14 @@ class Store:
         with self.database.transaction():
             self.database.run("UPDATE moment SET asked = 1 WHERE id = ?", (found.moment,))
 
-    def add_turn(self, turn: NewTurn) -> None:
-        """Keep a finished turn of the conversation."""
+    def add_turn(self, turn: NewTurn, pending: Collection[str] = ()) -> None:
+        """Keep a finished turn of the conversation.
+
+        One that cites what is neither remembered nor `pending` loses its words: that was forgotten
+        while the answer was being given.
+        """
+        if not all(each in pending or known(self.database, each) for each in turn.citations):
+            turn = turn.without_words()
         conversation.add_turn(self.database, turn)
 
     # --- the budget ---------------------------------------------------------------------
