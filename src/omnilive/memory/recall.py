@@ -24,6 +24,7 @@ from omnilive.memory.listing import (
 )
 from omnilive.memory.look_alikes import PendingPicture, look_alikes
 from omnilive.memory.moments import KINDS, Presenter
+from omnilive.memory.overview import overview
 from omnilive.memory.relations import EventRelation, parse_relation
 from omnilive.memory.store import Store
 from omnilive.memory.text_index import frequencies
@@ -34,6 +35,7 @@ from omnilive.memory.tokens import (
     MAX_QUESTION_CHARACTERS,
     QueryWord,
     content_words,
+    index_terms,
     query_words,
     settled,
 )
@@ -49,6 +51,7 @@ class RecallConfig:
         num_hits: moments in `Retrieval.hits`.
         num_matched: moments in `Retrieval.matched`.
         num_within: moments in `Retrieval.within`.
+        num_digests: digests in `Retrieval.digests`.
         num_around: moments in `Retrieval.around`.
         num_latest: newest moments of each kind in `Retrieval.latest`.
         around_s: how far before or after an anchor `around` reaches, in seconds.
@@ -63,6 +66,7 @@ class RecallConfig:
     num_hits: int = 8
     num_matched: int = 200
     num_within: int = 200
+    num_digests: int = 40
     num_around: int = 12
     num_latest: int = 3
     around_s: float = 120.0
@@ -141,6 +145,9 @@ class Recall:
             text = time.rest
             now = view.now_wall_ns if now_wall_ns is None else now_wall_ns
             resolved = resolve(time, list(view.lines.values()), view.ends, now)
+            if resolved.problem and (said := self._said_when(view, time, question)):
+                # "Who travels on Friday?": the day is what was said, not when it was said.
+                text, time, resolved = said, None, ResolvedTime((), "")
         if question.picture:
             return self._looked_like(presenter, view, present, time, resolved, pictures)
         anchored = self._anchor(view, presenter, text, resolved.spans)
@@ -170,6 +177,9 @@ class Recall:
             within, num_within = within_spans(
                 database, presenter, view, resolved.spans, config.num_within
             )
+        digests: tuple[Moment, ...] = ()
+        if num_within > config.num_within:
+            digests = overview(database, view, resolved.spans, config.num_digests)
         return Retrieval(
             turn_id=question.turn_id,
             question=question,
@@ -186,6 +196,7 @@ class Recall:
             around=self._around(presenter, view, anchored),
             within=within,
             within_total=num_within,
+            digests=digests,
             content_words=tuple(word.surface for word in content),
             latest=latest,
             latest_picture=present.latest_picture,
@@ -252,6 +263,19 @@ class Recall:
         words = query_words(text)
         terms = [term for word in words for term in word.terms]
         return settled(words, frequencies(self._store.database, terms))
+
+    def _said_when(self, view: View, time: TimeMention, question: Question) -> str:
+        """Return the whole question if its time words were said in what answers it, else ""."""
+        words = query_words(time.words) if time.sayable and not question.picture else ()
+        if not words or not any(word.weight >= 1.0 for word in query_words(time.rest)):
+            return ""
+        text = question.text[:MAX_QUESTION_CHARACTERS]
+        said = {term for word in words for term in word.terms}
+        for hit in self._search(view, text, ()):
+            found = view.pending[-1 - hit.key].text if hit.row is None else hit.row.text
+            if said <= set(index_terms(found)):
+                return text
+        return ""
 
     def _anchor(
         self, view: View, presenter: Presenter, text: str, spans: Sequence[Span]
