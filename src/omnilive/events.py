@@ -21,7 +21,7 @@ Samples: TypeAlias = NDArray[np.float32]  # (samples,), mono, 16 kHz, -1..1
 Descriptor: TypeAlias = NDArray[np.float32]  # (dimension,), unit length
 
 Voice: TypeAlias = Literal["user", "ambient", "own"]
-Kind: TypeAlias = Literal["speech", "screen", "sound", "motion", "picture"]
+Kind: TypeAlias = Literal["speech", "screen", "sound", "motion", "picture", "digest"]
 Needs: TypeAlias = Literal["past", "present", "both"]
 Outcome: TypeAlias = Literal["completed", "interrupted", "failed"]
 
@@ -375,6 +375,8 @@ class Retrieval:
         around: moments before or after the anchor, in order of time.
         within: moments inside `spans`, in order of time (at most the configured number).
         within_total: how many there are.
+        digests: what hours, days, months or blocks came to, in order of time, where the spans hold
+            more than `within` lists; each is of kind "digest" and has the id of its row.
         content_words: the question's words that were searched for.
         latest: newest moments of every kind, in order of time: what is there now.
         latest_picture: JPEG of the newest frame; b"" without pictures.
@@ -398,6 +400,7 @@ class Retrieval:
     around: tuple[Moment, ...] = ()
     within: tuple[Moment, ...] = ()
     within_total: int = 0
+    digests: tuple[Moment, ...] = ()
     content_words: tuple[str, ...] = ()
     latest: tuple[Moment, ...] = ()
     latest_picture: bytes = b""

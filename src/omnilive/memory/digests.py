@@ -41,14 +41,14 @@ def lines_of_clips(database: Database, where: int | tuple[int, int, int]) -> lis
     if isinstance(where, int):
         rows = database.rows(
             "SELECT m.kind, n.epoch, m.start_ns, m.text FROM node n JOIN moment m ON m.node = n.id "
-            "WHERE n.parent = ? AND m.voice != ? ORDER BY m.start_ns, m.id LIMIT ?",
+            "WHERE n.parent = ? AND m.voice != ? AND m.asked = 0 ORDER BY m.start_ns, m.id LIMIT ?",
             (where, _OWN, MAX_LINES_READ),
         )
     else:
         rows = database.rows(
             "SELECT m.kind, n.epoch, m.start_ns, m.text FROM node n JOIN moment m ON m.node = n.id "
             "WHERE n.stream = ? AND n.level = 0 AND n.start_ns >= ? AND n.start_ns < ? "
-            "AND m.voice != ? ORDER BY m.start_ns, m.id LIMIT ?",
+            "AND m.voice != ? AND m.asked = 0 ORDER BY m.start_ns, m.id LIMIT ?",
             (*where, _OWN, MAX_LINES_READ),
         )
     lines: list[Line] = []

@@ -6,7 +6,7 @@ What was told late has a higher number than its neighbours: ranges reach `SLACK`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from omnilive.events import Span
 from omnilive.memory.database import Database
@@ -25,13 +25,32 @@ def num_moments(database: Database) -> int:
 
 def windows_of(view: View, spans: Sequence[Span]) -> list[Window]:
     """Return what a question may see as windows of streams; `spans` empty means any time."""
-    if spans:
-        return [
-            Window(span.stream, span.start_ns, min(span.end_ns, view.bound(span.stream)))
-            for span in spans[:MAX_SPANS]
-            if span.stream in view.lines
-        ]
-    return [Window(stream, -_EVER, view.bound(stream)) for stream in view.lines]
+    if not spans:
+        return [Window(stream, -_EVER, view.bound(stream)) for stream in view.lines]
+    return joined(
+        Window(span.stream, span.start_ns, min(span.end_ns, view.bound(span.stream)))
+        for span in spans[:MAX_SPANS]
+        if span.stream in view.lines
+    )
+
+
+def joined(windows: Iterable[Window], gap_ns: int = 0) -> list[Window]:
+    """Return windows in order, those of a stream made one where no more than `gap_ns` is between.
+
+    A stretch asked about comes in a span an epoch, so most of them touch.
+    """
+    found: list[Window] = []
+    for window in sorted(windows):
+        last = found[-1] if found else None
+        if (
+            last is not None
+            and last.stream == window.stream
+            and window.start_ns <= last.end_ns + gap_ns
+        ):
+            found[-1] = last._replace(end_ns=max(last.end_ns, window.end_ns))
+        else:
+            found.append(window)
+    return found
 
 
 def rows_of(database: Database, view: View, spans: Sequence[Span]) -> list[RowRange]:
@@ -56,10 +75,10 @@ def rows_of(database: Database, view: View, spans: Sequence[Span]) -> list[RowRa
             )
             last = highest if at is None else at + SLACK
         found.append(RowRange(max(1, first), min(highest, last)))
-    joined: list[RowRange] = []
+    merged: list[RowRange] = []
     for rows in sorted(found):
-        if joined and rows.first <= joined[-1].last + 1:
-            joined[-1] = RowRange(joined[-1].first, max(joined[-1].last, rows.last))
+        if merged and rows.first <= merged[-1].last + 1:
+            merged[-1] = RowRange(merged[-1].first, max(merged[-1].last, rows.last))
         elif rows.length:
-            joined.append(rows)
-    return joined
+            merged.append(rows)
+    return merged

@@ -81,6 +81,7 @@ class Store:
         self._forgetting: dict[int, tuple[Iterator[Forgotten], Forgotten]] = {}
         self.on_forget: Callable[[ForgetRequest], bool] | None = None
         """Drops what is not yet remembered; returns whether there was any of it."""
+        self._epochs = streams.KnownEpochs(database)
         self._timelines: tuple[int, dict[int, Timeline]] = (-1, {})
         self._plays = (0, False)
 
@@ -216,7 +217,7 @@ class Store:
         """Return the streams and their epochs, read again only when something was committed."""
         generation = self.database.generation
         if self._timelines[0] != generation:
-            self._timelines = (generation, streams.timelines(self.database))
+            self._timelines = (generation, self._epochs.timelines())
         return self._timelines[1]
 
     # --- remembering --------------------------------------------------------------------
@@ -525,24 +526,25 @@ class Store:
 
     def _node_as_moment(self, presenter: Presenter, public_id: str, node: int | None) -> Moment:
         row = self.database.row(
-            "SELECT n.stream, n.start_ns, n.end_ns, n.changed, coalesce(n.digest, m.text, '') "
+            "SELECT n.stream, n.start_ns, n.end_ns, n.changed, coalesce(n.digest, m.text, ''), "
+            "n.level "
             "FROM node n LEFT JOIN moment m ON m.node = n.id AND m.kind = ? WHERE n.id = ?",
             (KINDS.index("picture"), node),
         )
         assert row is not None
         assert node is not None
-        stream, start_ns, end_ns, changed, text = row
+        stream, start_ns, end_ns, changed, text, level = row
         line = self.timelines()[stream]
         return Moment(
             id=public_id,
             clip=public_id,
             stream=stream,
             stream_name=line.name,
-            kind="picture",
+            kind="digest" if level else "picture",
             start_ns=start_ns,
             end_ns=end_ns,
             at=line.local_at(start_ns),
-            text=text or (SHOWN_TEXT["picture"] if changed else "nothing new was seen"),
+            text=text or (SHOWN_TEXT["picture"] if changed or level else "nothing new was seen"),
             playable=presenter.playable(node, stream, start_ns),
             picture=presenter.picture(node),
         )

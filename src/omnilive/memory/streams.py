@@ -7,7 +7,7 @@ file's own time, so watching the rest of it later continues where it stopped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from omnilive.errors import StoreError
 from omnilive.events import NS_PER_S, StreamStarted, Voice
@@ -171,42 +171,76 @@ def resume_point(database: Database, name: str, fingerprint: str) -> ResumePoint
     return ResumePoint("part", reached) if reached else ResumePoint("none", 0)
 
 
-def timelines(database: Database) -> dict[int, Timeline]:
-    """Return every stream with its epochs, by number."""
-    anchors: dict[int, list[Anchor]] = {}
-    for epoch, at_ns, wall_ns in database.rows(
-        "SELECT epoch, at_ns, wall_ns FROM anchor ORDER BY epoch, at_ns"
-    ):
-        anchors.setdefault(epoch, []).append(Anchor(at_ns, wall_ns))
-    epochs: dict[int, list[Epoch]] = {}
-    for row in database.rows(
-        "SELECT e.stream, e.id, e.start_ns, e.wall_ns, e.zone, e.origin, e.live, e.source, "
-        "coalesce(f.path, ''), e.file_start_ns FROM epoch e "
-        "LEFT JOIN source_file f ON f.id = e.file ORDER BY e.stream, e.start_ns, e.id"
-    ):
-        stream, epoch, start_ns, wall_ns, zone, origin, live, source, path, file_start_ns = row
-        own = [Anchor(start_ns, wall_ns)]
-        own += [anchor for anchor in anchors.get(epoch, []) if anchor.at_ns > start_ns]
-        end_ns = _remembered_end(database, epoch)
-        epochs.setdefault(stream, []).append(
-            Epoch(
-                id=epoch,
-                start_ns=start_ns,
-                end_ns=start_ns if end_ns is None else end_ns,
-                wall_ns=wall_ns,
-                zone=zone,
-                origin=origin,
-                live=bool(live),
-                source=source,
-                file=path,
-                file_start_ns=file_start_ns,
-                anchors=tuple(own),
+class KnownEpochs:
+    """The timelines of a store, read again only as far as they can have changed.
+
+    A year has hundreds of epochs and fifty thousand anchors, and every commit asks anew. An epoch
+    that was closed stays as it was until something is erased; anchors are only added.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._epochs: dict[int, Epoch] = {}
+        self._closed: dict[int, tuple[int, ...]] = {}
+        self._erased = -1
+
+    def timelines(self) -> dict[int, Timeline]:
+        """Return every stream with its epochs, by number."""
+        erased = self._database.erased
+        if erased != self._erased:
+            self._closed.clear()
+            self._erased = erased
+        before, self._epochs = self._epochs, {}
+        by_stream: dict[int, list[Epoch]] = {}
+        for row in self._database.rows(
+            "SELECT e.stream, e.id, e.start_ns, e.wall_ns, e.zone, e.origin, e.live, e.source, "
+            "coalesce(f.path, ''), e.file_start_ns, e.end_ns FROM epoch e "
+            "LEFT JOIN source_file f ON f.id = e.file ORDER BY e.stream, e.start_ns, e.id"
+        ):
+            epoch = row[1]
+            known = before.get(epoch)
+            if known is None or row != self._closed.get(epoch):
+                known = self._read(row, known)
+                if row[-1] is not None:
+                    self._closed[epoch] = row
+            self._epochs[epoch] = known
+            by_stream.setdefault(row[0], []).append(known)
+        return {
+            stream: Timeline(stream, name, tuple(by_stream.get(stream, ())))
+            for stream, name in self._database.rows("SELECT id, name FROM stream ORDER BY id")
+        }
+
+    def _read(self, row: tuple[Any, ...], known: Epoch | None) -> Epoch:
+        _, epoch, start_ns, wall_ns, zone, origin, live, source, path, file_start_ns, _ = row
+        own: tuple[Anchor, ...] = (Anchor(start_ns, wall_ns),)
+        if known is not None and known.anchors[0] == own[0]:
+            own = known.anchors
+        own += tuple(
+            Anchor(at_ns, wall_ns)
+            for at_ns, wall_ns in self._database.rows(
+                "SELECT at_ns, wall_ns FROM anchor WHERE epoch = ? AND at_ns > ? ORDER BY at_ns",
+                (epoch, own[-1].at_ns),
             )
         )
-    return {
-        stream: Timeline(stream, name, tuple(epochs.get(stream, ())))
-        for stream, name in database.rows("SELECT id, name FROM stream ORDER BY id")
-    }
+        end_ns = _remembered_end(self._database, epoch)
+        return Epoch(
+            id=epoch,
+            start_ns=start_ns,
+            end_ns=start_ns if end_ns is None else end_ns,
+            wall_ns=wall_ns,
+            zone=zone,
+            origin=origin,
+            live=bool(live),
+            source=source,
+            file=path,
+            file_start_ns=file_start_ns,
+            anchors=own,
+        )
+
+
+def timelines(database: Database) -> dict[int, Timeline]:
+    """Return every stream with its epochs, by number; `KnownEpochs` for asking again and again."""
+    return KnownEpochs(database).timelines()
 
 
 def _file_id(database: Database, file: SourceFile) -> int:

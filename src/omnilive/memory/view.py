@@ -15,6 +15,7 @@ from omnilive.memory.timeline import Timeline
 
 UNBOUNDED = 1 << 62
 MAX_SPANS = 200
+MAX_STRETCHES = 500
 _OWN = VOICES.index("own")
 
 
@@ -102,7 +103,7 @@ class View:
         ]
 
     def watched(self) -> tuple[Span, ...]:
-        """Return the stretches that the question can know of."""
+        """Return the stretches that the question can know of: the first, and the newest ones."""
         return tuple(
             Span(
                 stream,
@@ -112,7 +113,7 @@ class View:
                 line.local_at(stop),
             )
             for stream, line in self.lines.items()
-            for start, end in line.watched()
+            for start, end in _bounded(line.watched())
             if start < self.ends[stream]
             for stop in [min(end, self.ends[stream])]
         )
@@ -127,6 +128,13 @@ class View:
             if line.epochs and line.epochs[-1].end_ns < moment.end_ns:
                 last = line.epochs[-1]._replace(end_ns=min(moment.end_ns, self._bound(line.stream)))
                 self.lines[moment.stream] = line._replace(epochs=(*line.epochs[:-1], last))
+
+
+def _bounded(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Leave out what lies between the first and the newest of very many stretches."""
+    if len(stretches) <= MAX_STRETCHES:
+        return stretches
+    return [stretches[0], *stretches[1 - MAX_STRETCHES :]]
 
 
 def lies_in(stream: int, start_ns: int, end_ns: int, spans: Sequence[Span]) -> bool:

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from omnilive.events import Kind, Moment
 from omnilive.reasoning.answering import Piece
+from omnilive.reasoning.from_above import lines_of
 from omnilive.reasoning.telling import Telling, not_found
 from omnilive.reasoning.wording import is_caption, sentence
 from omnilive.reasoning.words import richness
+
+MAX_LINES_OF_DIGEST = 4
 
 
 def tell_digest(telling: Telling) -> Iterator[Piece]:
@@ -18,6 +21,9 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
         yield from not_found(telling)
         return
     kinds = telling.inquiry.senses
+    if retrieval.digests and not select.terms:
+        yield from _tell_from_above(telling, kinds)
+        return
     moments = select.of_kinds(retrieval.within, kinds)
     if not retrieval.spans and not moments:
         moments = select.everything(kinds)
@@ -42,6 +48,32 @@ def tell_digest(telling: Telling) -> Iterator[Piece]:
         yield Piece(text=("" if shown == 0 else " ") + text, citations=tuple(chosen))
         shown += len(chosen)
     total = max(len(moments), 0 if kinds or select.terms else retrieval.within_total)
+    if total > shown:
+        yield Piece(text=" " + frames.digest_more.format(count=total))
+
+
+def _tell_from_above(telling: Telling, kinds: Sequence[Kind]) -> Iterator[Piece]:
+    """Tell a stretch too long to list from the digests over it, the telling line of each."""
+    retrieval, frames = telling.retrieval, telling.phrases
+    by_digest = list(lines_of(retrieval.digests, kinds))
+    digests = {digest.id: digest for digest in retrieval.digests}
+    span = telling.wording.spans(retrieval.spans or retrieval.watched)
+    if not by_digest:
+        text = frames.digest_quiet.format(span=span) if span else frames.now_nothing
+        yield Piece(text=sentence(text), known=bool(span))
+        return
+    yield Piece(text=sentence(frames.digest.format(span=span)) if span else frames.digest_all)
+    # A line of each digest before the second of any: no day is told at the cost of another.
+    lines = [line for own in by_digest for line in spread(own, MAX_LINES_OF_DIGEST)]
+    shown = 0
+    for heading, group in _groups(telling, lines):
+        chosen = spread(group, _most(telling, group))
+        items = frames.sep.join(telling.wording.brief(line) for line in chosen)
+        cited = tuple(digests[number] for number in dict.fromkeys(line.id for line in chosen))
+        text = heading.format(count=len(group), items=items)
+        yield Piece(text=("" if shown == 0 else " ") + text, citations=cited)
+        shown += len(chosen)
+    total = shown if kinds else retrieval.within_total
     if total > shown:
         yield Piece(text=" " + frames.digest_more.format(count=total))
 
