@@ -21,7 +21,6 @@ def test_put_waits_for_room_and_loses_nothing() -> None:
     taken = [box.get(timeout=30) for _ in range(500)]
     sender.join()
     assert taken == list(range(500))
-    assert not box.dropped
 
 
 def test_put_now_goes_over_capacity_and_may_jump_the_queue() -> None:
@@ -32,15 +31,18 @@ def test_put_now_goes_over_capacity_and_may_jump_the_queue() -> None:
     assert [box.get(), box.get(), box.get()] == [0, 1, 2]
 
 
-def test_newest_wins_among_its_like_only_and_is_counted() -> None:
+def test_newest_wins_among_its_like_only() -> None:
     box: Mailbox[tuple[str, int]] = Mailbox(100)
+    pushed_out = 0
     for number in range(5):
         box.put(("sound", number))
-        box.put_newest(("frame", number), "frames", lambda letter: letter[0] == "frame", 2)
+        pushed_out += box.put_newest(("frame", number), lambda letter: letter[0] == "frame", 2) or 0
     taken = [box.get() for _ in range(len(box))]
     assert [n for kind, n in taken if kind == "sound"] == [0, 1, 2, 3, 4]  # type: ignore[misc]
     assert [n for kind, n in taken if kind == "frame"] == [3, 4]  # type: ignore[misc]
-    assert box.dropped == {"frames": 3}
+    assert pushed_out == 3
+    box.close()
+    assert box.put_newest(("frame", 9), lambda _: True, 2) is None
 
 
 def test_discard_returns_what_it_takes_out() -> None:

@@ -1,4 +1,4 @@
-"""A bounded queue that names what it drops.
+"""A bounded queue that says what it pushes out.
 
 Three ways in, by what the event is: media and what is perceived of it wait for room (nothing is
 lost); frames of a live source push out the oldest frame (newest wins, counted); events of a turn
@@ -9,7 +9,7 @@ a cycle is a deadlock. Turns are few: the session limits how many may be open.
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -23,7 +23,6 @@ class Mailbox(Generic[T]):
         if capacity < 1:
             raise ValueError("A mailbox holds at least one letter.")
         self.capacity = capacity
-        self.dropped: Counter[str] = Counter()
         self._letters: deque[T] = deque()
         self._condition = threading.Condition()
         self._closed = False
@@ -40,14 +39,19 @@ class Mailbox(Generic[T]):
         with self._condition:
             return self._append(letter, first=first)
 
-    def put_newest(self, letter: T, name: str, same: Callable[[T], bool], limit: int) -> bool:
-        """Add `letter`; of what is the `same`, keep the newest `limit` and count the rest."""
+    def put_newest(self, letter: T, same: Callable[[T], bool], limit: int) -> int | None:
+        """Add `letter`; of what is the `same`, keep the newest `limit`.
+
+        Returns how many were pushed out; None if the mailbox is closed.
+        """
         with self._condition:
             queued = [each for each in self._letters if same(each)]
-            for old in queued[: max(0, len(queued) - limit + 1)]:
-                self._remove(old)
-                self.dropped[name] += 1
-            return self._append(letter)
+            old = queued[: max(0, len(queued) - limit + 1)]
+            if not self._append(letter):
+                return None
+            for each in old:
+                self._remove(each)
+            return len(old)
 
     def get(self, timeout: float | None = None) -> T | None:
         """Return the next letter; None when the time is over or nothing will come any more."""

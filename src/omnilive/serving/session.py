@@ -19,12 +19,8 @@ from typing import Protocol, TypeVar
 from omnilive.cancel import Cancel
 from omnilive.errors import UsageError
 from omnilive.events import (
-    AnswerAudio,
     AnswerEnded,
-    AnswerStarted,
-    AnswerText,
     AudioChunk,
-    Clip,
     Dismissed,
     Event,
     Interruption,
@@ -40,22 +36,16 @@ from omnilive.events import (
     VideoFrame,
     Watermark,
 )
+from omnilive.serving.courier import CAPTIONER, TURN_EVENTS, Courier, capacity, is_packed
 from omnilive.serving.journal import Journal
 from omnilive.serving.mailbox import Mailbox
-from omnilive.serving.packing import packed
-from omnilive.serving.worker import Letter, Packed, Worker
+from omnilive.serving.worker import Worker
 from omnilive.stage import Stage
 
 T = TypeVar("T")
 
-# Stages of a turn form a cycle: these never wait for room (see mailbox.py).
-_TURN = (Question, Retrieval, Dismissed, AnswerStarted, AnswerText, AnswerEnded, AnswerAudio)
 # Heavy or frequent, of no use to who watches the session.
 _PRIVATE = (VideoFrame, AudioChunk, MediaPacket, Tick, Watermark, Retrieval)
-_CAPTIONER = "captioner"
-_CAPACITY = {"hearing": 256, "seeing": 12, _CAPTIONER: 2048, "memory": 4096}
-_DEFAULT_CAPACITY = 256
-_LIVE_FRAMES = 8  # of a live source, waiting to be looked at; older ones are dropped
 _VIEW_CAPACITY = 4096
 _SAME_ERROR_S = 10.0  # a stage that fails on and on says so this often
 _GATE = "gate"
@@ -94,9 +84,9 @@ class Session:
         max_turns: int = 32,
     ) -> None:
         self.system = system
-        self.dropped: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self._lossless = lossless
+        self._courier = Courier(self._must_flow)
         self._journal = journal
         self._max_turns = max_turns
         self._view: Mailbox[Event] = Mailbox(_VIEW_CAPACITY)
@@ -117,7 +107,12 @@ class Session:
         self._closed = False
         for name, stage in system.shared.items():
             ready = getattr(stage, "ready", None)
-            self._workers[name] = self._worker(name, name, stage, ready)
+            self._workers[name] = self._worker(name, name, stage, ready=ready)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """What was dropped, by name."""
+        return self._courier.dropped
 
     # --- what drives the session ---------------------------------------------------------
 
@@ -221,11 +216,13 @@ class Session:
 
     def shed_captions(self) -> None:
         """Give up captions not made yet: who stops a watch does not wait for a server."""
-        worker = self._workers.get(_CAPTIONER)
+        worker = self._workers.get(CAPTIONER)
         if worker is None or self._captions_cut.is_set:
             return
         self._captions_cut.set()
-        self._dropped("captions", len(worker.mailbox.discard(_is_packed)))
+        gone = len(worker.mailbox.discard(is_packed))
+        self._courier.count("captions", gone)
+        self._landed(gone)
 
     def forsake(self) -> None:
         """Say that nobody reads the events any more: nothing waits for them to be taken."""
@@ -257,17 +254,23 @@ class Session:
             names = []
             for role, stage in self.system.stages_for(event).items():
                 name = f"{role} {event.stream}"
-                self._workers[name] = self._worker(name, role, stage, None)
+                self._workers[name] = self._worker(name, role, stage, live=event.live)
                 names.append(name)
             self._streams[event.stream] = names
 
     def _worker(
-        self, name: str, role: str, stage: Stage, ready: Callable[[Event], bool] | None
+        self,
+        name: str,
+        role: str,
+        stage: Stage,
+        *,
+        ready: Callable[[Event], bool] | None = None,
+        live: bool = False,
     ) -> Worker:
         worker = Worker(
             name,
             stage,
-            capacity=_CAPACITY.get(role, _DEFAULT_CAPACITY),
+            capacity=capacity(role, live=live),
             emit=self._emitted,
             fail=self._failed,
             cancel_for=lambda event: self._cancel_for(name, event),
@@ -322,36 +325,9 @@ class Session:
         return all([self._deliver(worker, event) for worker in takers])
 
     def _deliver(self, worker: Worker, event: Event) -> bool:
-        self._departed()
-        box = worker.mailbox
-        if isinstance(event, _TURN):
-            taken = box.put_now(event)
-        elif isinstance(event, VideoFrame) and worker.name == "memory":
-            # Memory keeps the newest frames only: older ones that wait are no loss.
-            before = box.dropped["older frames"]
-            taken = box.put_newest(event, "older frames", _is_frame, 2)
-            self._landed(box.dropped["older frames"] - before)
-        elif isinstance(event, VideoFrame) and self._must_flow(event.stream):
-            before = box.dropped["frames"]
-            taken = box.put_newest(event, "frames", _is_frame, _LIVE_FRAMES)
-            self._dropped("frames", box.dropped["frames"] - before)
-        elif isinstance(event, Clip) and worker.name == _CAPTIONER:
-            taken = self._deliver_packed(worker, event)
-        else:
-            taken = box.put(event)
-        if not taken:
-            self._landed(1)
-        return taken
-
-    def _deliver_packed(self, worker: Worker, clip: Clip) -> bool:
-        """Let a clip wait for its caption; a live source is never held up by a slow server."""
-        box = worker.mailbox
-        if not self._must_flow(clip.stream):
-            return box.put(packed(clip))
-        before = box.dropped["captions"]
-        taken = box.put_newest(packed(clip), "captions", _is_packed, box.capacity)
-        self._dropped("captions", box.dropped["captions"] - before)
-        return taken
+        self._departed()  # before it is put: the worker may be done with it at once
+        self._landed(self._courier.deliver(worker, event))
+        return not worker.mailbox.closed
 
     def _done(self, name: str, event: Event) -> None:
         final: StreamEnded | None = None
@@ -396,7 +372,7 @@ class Session:
     def _cancel_for(self, name: str, event: Event) -> Cancel:
         turn = getattr(event, "turn_id", None)
         with self._lock:
-            standing = self._captions_cut if name == _CAPTIONER else self._cancel
+            standing = self._captions_cut if name == CAPTIONER else self._cancel
             return self._turns.get(turn, standing) if turn else standing
 
     # --- bookkeeping ---------------------------------------------------------------------
@@ -404,12 +380,11 @@ class Session:
     def _publish(self, event: Event) -> None:
         if isinstance(event, _PRIVATE):
             return
-        if self._lossless and not self._live and not isinstance(event, _TURN):
+        if self._lossless and not self._live and not isinstance(event, TURN_EVENTS):
             self._view.put(event)
             return
-        before = self._view.dropped["view"]
-        self._view.put_newest(event, "view", lambda _each: True, _VIEW_CAPACITY)
-        self._dropped("view", self._view.dropped["view"] - before, settle=False)
+        gone = self._view.put_newest(event, lambda _each: True, _VIEW_CAPACITY)
+        self._courier.count("view", gone or 0)
 
     def _must_flow(self, stream: int) -> bool:
         return not self._lossless or stream in self._live
@@ -431,13 +406,6 @@ class Session:
             if self._in_flight == 0:
                 self._idle.notify_all()
 
-    def _dropped(self, name: str, count: int, *, settle: bool = True) -> None:
-        if count:
-            with self._lock:
-                self.dropped[name] += count
-            if settle:
-                self._landed(count)
-
 
 def _unanswered(question: Question, error: str) -> AnswerEnded:
     return AnswerEnded(
@@ -448,14 +416,6 @@ def _unanswered(question: Question, error: str) -> AnswerEnded:
         known=False,
         error=error,
     )
-
-
-def _is_frame(letter: Letter) -> bool:
-    return isinstance(letter, VideoFrame)
-
-
-def _is_packed(letter: Letter) -> bool:
-    return isinstance(letter, Packed)
 
 
 def _turn_of(letter: object) -> str | None:

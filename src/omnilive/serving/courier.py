@@ -1,0 +1,106 @@
+"""How an event gets into a mailbox: who waits for room, who pushes out older ones, what is counted.
+
+a turn's events      never wait: the stages of a turn form a cycle (mailbox.py)
+frames for memory    only the newest are wanted; older ones that wait are no loss
+frames, live         the newest win, the others are counted
+clips to caption     wait packed; of a live source the newest win, the others are counted
+everything else      waits for room: sound, words and commands are never dropped
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from omnilive.events import (
+    AnswerAudio,
+    AnswerEnded,
+    AnswerStarted,
+    AnswerText,
+    Clip,
+    Dismissed,
+    Event,
+    Question,
+    Retrieval,
+    VideoFrame,
+)
+from omnilive.serving.packing import packed
+from omnilive.serving.worker import Letter, Packed, Worker
+
+TURN_EVENTS = (
+    Question,
+    Retrieval,
+    Dismissed,
+    AnswerStarted,
+    AnswerText,
+    AnswerEnded,
+    AnswerAudio,
+)
+CAPTIONER = "captioner"
+
+# Frames and clips weigh; a live source's ticks and sound must find room while a stage is busy.
+_CAPACITY = {"hearing": 256, "seeing": 12, CAPTIONER: 2048, "memory": 4096}
+_LIVE_CAPACITY = {"hearing": 4096, "seeing": 1024}
+_DEFAULT_CAPACITY = 256
+_LIVE_FRAMES = 8  # of a live source, waiting to be looked at
+_MEMORY_FRAMES = 2
+
+
+def capacity(role: str, *, live: bool) -> int:
+    """Return how many letters the mailbox of a stage may hold."""
+    usual = _CAPACITY.get(role, _DEFAULT_CAPACITY)
+    return _LIVE_CAPACITY.get(role, usual) if live else usual
+
+
+class Courier:
+    """Delivers letters and counts, by name, what was pushed out on the way."""
+
+    def __init__(self, must_flow: Callable[[int], bool]) -> None:
+        """`must_flow` says whether a stream must never be held up."""
+        self.dropped: Counter[str] = Counter()
+        self._must_flow = must_flow
+        self._lock = threading.Lock()
+
+    def deliver(self, worker: Worker, event: Event) -> int:
+        """Put `event` before a stage; return how many letters will never be worked on."""
+        box = worker.mailbox
+        if isinstance(event, TURN_EVENTS):
+            return 0 if box.put_now(event) else 1
+        if isinstance(event, VideoFrame):
+            if worker.name == "memory":
+                return self._newest(worker, event, "", is_frame, _MEMORY_FRAMES)
+            if self._must_flow(event.stream):
+                return self._newest(worker, event, "frames", is_frame, _LIVE_FRAMES)
+        elif isinstance(event, Clip) and worker.name == CAPTIONER:
+            letter = packed(event)
+            if self._must_flow(event.stream):
+                return self._newest(worker, letter, "captions", is_packed, box.capacity)
+            return 0 if box.put(letter) else 1
+        return 0 if box.put(event) else 1
+
+    def count(self, name: str, number: int) -> None:
+        """Count what was dropped by other ways."""
+        if number:
+            with self._lock:
+                self.dropped[name] += number
+
+    def _newest(
+        self, worker: Worker, letter: Letter, name: str, same: Callable[[Letter], bool], limit: int
+    ) -> int:
+        pushed_out = worker.mailbox.put_newest(letter, same, limit)
+        if pushed_out is None:
+            return 1
+        if name:
+            self.count(name, pushed_out)
+        return pushed_out
+
+
+def is_frame(letter: Letter) -> bool:
+    """Whether a letter is a frame."""
+    return isinstance(letter, VideoFrame)
+
+
+def is_packed(letter: Letter) -> bool:
+    """Whether a letter is a clip that waits for its caption."""
+    return isinstance(letter, Packed)
