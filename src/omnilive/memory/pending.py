@@ -59,11 +59,23 @@ class PendingStream:
     complete: bool = False
     spoiled: list[tuple[int, int]] = field(default_factory=list)
     """Stretches that were forgotten before everything in them had come."""
+    has_late: bool = False
+    """Whether a pending moment lies before what is committed; else none need be looked at."""
 
     # --- taking -------------------------------------------------------------------------
 
     def take_clip(self, clip: Clip) -> None:
-        """Take a closed clip."""
+        """Take a closed clip; of one that goes back in time only what is new of it.
+
+        A source that counts from zero again must not make time pass twice: what was heard in it
+        joins the clips that stand there.
+        """
+        reached_ns = self.clips[-1].clip.end_ns if self.clips else self.committed_ns
+        if clip.end_ns <= reached_ns:
+            return
+        if clip.start_ns < reached_ns:
+            public_id = moment_id("c", clip.stream, reached_ns)
+            clip = replace(clip, id=public_id, start_ns=reached_ns)
         picture = b""
         if clip.changed and clip.pictures:
             picture = to_jpeg(
@@ -96,6 +108,7 @@ class PendingStream:
         if self._is_spoiled(moment.start_ns, max(moment.end_ns, moment.start_ns + 1)):
             return
         self.moments.append(replace(moment, asked=moment.id in self.asked))
+        self.has_late = self.has_late or moment.start_ns < self.committed_ns
 
     def mark_asked(self, utterance: str) -> None:
         """Note that a pending utterance is a question to us."""
@@ -197,18 +210,23 @@ class PendingStream:
         self.asked -= taken
         self.captions.pop(clip.id, None)
         self.committed_ns = max(self.committed_ns, clip.end_ns)
+        self.has_late = any(m.start_ns < self.committed_ns for m in self.moments)
         # Whatever comes late comes within this.
         settled_ns = self.committed_ns - LONGEST_SILENCE_OF_A_SENSE_NS
         self.spoiled = [span for span in self.spoiled if span[1] > settled_ns]
 
     def take_late(self) -> list[NewMoment]:
         """Return moments whose clip is remembered already; they stay until `drop` is called."""
+        # Every event asks for this, so a crowd of pending moments must not be gone through.
+        if not self.has_late:
+            return []
         return [m for m in self.moments if m.start_ns < self.committed_ns]
 
     def drop(self, moments: list[NewMoment]) -> None:
         """The store has taken these moments."""
         taken = {moment.id for moment in moments}
         self.moments = [moment for moment in self.moments if moment.id not in taken]
+        self.has_late = any(m.start_ns < self.committed_ns for m in self.moments)
 
     def values(self) -> Iterator[Moment]:
         """Yield what is pending as moments, for a question asked before the commit."""
