@@ -16,7 +16,7 @@ from omnilive.memory.row_ranges import SLACK, num_moments, rows_of, windows_of
 from omnilive.memory.text_index import RowRange, count_matches, frequencies, quoted, rowids
 from omnilive.memory.tokens import index_terms
 from omnilive.memory.vector_cache import Window
-from omnilive.memory.view import View
+from omnilive.memory.view import UNBOUNDED, View
 
 MAX_READ = 20_000
 MAX_JOINED = 4_000
@@ -59,16 +59,16 @@ def matching_rows(
     if expected <= MAX_JOINED or len(view.lines) < num_streams:
         return _joined(database, view, terms, spans, ranges, limit)
     # Exact at the edges of a span; in between only matches are counted, no moment is read.
-    total = -_num_hidden(database, ranges, terms)
+    is_cut = bool(spans) or any(view.bound(stream) < UNBOUNDED for stream in view.lines)
+    total = 0
     for rows in ranges:
         inner = RowRange(
-            rows.first + 2 * SLACK if rows.first > 1 else 1,
-            rows.last - 2 * SLACK if spans or rows.last < num_moments(database) else rows.last,
+            rows.first + (2 * SLACK if spans else 0), rows.last - (2 * SLACK if is_cut else 0)
         )
         if inner.length <= 0:
             total += _joined(database, view, terms, spans, [rows], 0)[1]
             continue
-        total += count_matches(database, terms, inner)
+        total += count_matches(database, terms, inner) - _num_hidden(database, inner, terms)
         edges = [RowRange(rows.first, inner.first - 1), RowRange(inner.last + 1, rows.last)]
         total += _joined(database, view, terms, spans, [e for e in edges if e.length], 0)[1]
     found: list[MomentRow] = []
@@ -133,12 +133,11 @@ def _hidden_in(database: Database, windows: Sequence[Window]) -> set[int]:
     }
 
 
-def _num_hidden(database: Database, ranges: Sequence[RowRange], terms: Sequence[str]) -> int:
+def _num_hidden(database: Database, rows: RowRange, terms: Sequence[str]) -> int:
     """Return how many moments hold every term but are never evidence."""
     wanted = set(terms)
     return sum(
         wanted <= set(index_terms(text))
-        for rows in ranges
         for (text,) in database.rows(
             "SELECT text FROM moment INDEXED BY moment_hidden WHERE (asked = 1 OR voice = 2) "
             "AND id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from omnilive.cancel import Cancel
-from omnilive.errors import StoreError
+from omnilive.errors import ConfigError, StoreError
 from omnilive.events import (
     NS_PER_S,
     AnswerEnded,
@@ -113,6 +113,8 @@ class Memory:
         self._ending: list[PendingStream] = []
         self._turns: list[NewTurn] = []
         store.on_forget = self._drop_pending
+        if config.fan_out < 2:
+            raise ConfigError("memory.fan_out must be at least 2: a block joins several.")
         self._limits = BlockLimits(
             fan_out=self._config.fan_out,
             gap_ns=round(self._config.block_gap_s * NS_PER_S),

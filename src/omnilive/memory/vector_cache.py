@@ -38,8 +38,8 @@ from omnilive.memory.vectors import unpack_vectors
 _log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 16_384
-MARGIN = 0.01
-"""How far below the floor the first stage looks: six times what int8 numbers are off."""
+MARGIN = 0.016
+"""How far below the floor the first stage looks: five times what int8 numbers are off."""
 _CLIPS_BETWEEN_LOOKS = 256
 _THREADS = 1  # more of them spin while perception works beside
 KEPT_ERASURES = 100_000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from omnilive.events import Kind, Moment
 from omnilive.reasoning.answering import Piece
@@ -69,13 +70,21 @@ def _tell_from_above(telling: Telling, kinds: Sequence[Kind]) -> Iterator[Piece]
     for heading, group in _groups(telling, lines):
         chosen = spread(group, _most(telling, group))
         items = frames.sep.join(telling.wording.brief(line) for line in chosen)
-        cited = tuple(digests[number] for number in dict.fromkeys(line.id for line in chosen))
+        cited = _cited(digests, chosen)
         text = heading.format(count=len(group), items=items)
         yield Piece(text=("" if shown == 0 else " ") + text, citations=cited)
         shown += len(chosen)
     total = shown if kinds else retrieval.within_total
     if total > shown:
         yield Piece(text=" " + frames.digest_more.format(count=total))
+
+
+def _cited(digests: Mapping[str, Moment], lines: Sequence[Moment]) -> tuple[Moment, ...]:
+    """Return the digests that lines are from, each with no more text than those lines."""
+    texts: dict[str, list[str]] = {}
+    for line in lines:
+        texts.setdefault(line.id, []).append(f"{line.at[11:19]} {line.text}")
+    return tuple(replace(digests[id_], text="; ".join(own)) for id_, own in texts.items())
 
 
 def _most(telling: Telling, group: Sequence[Moment]) -> int:
