@@ -26,6 +26,7 @@ from omnilive.memory.look_alikes import PendingPicture, look_alikes
 from omnilive.memory.moments import KINDS, Presenter
 from omnilive.memory.overview import overview
 from omnilive.memory.relations import EventRelation, parse_relation
+from omnilive.memory.remains import remains
 from omnilive.memory.store import Store
 from omnilive.memory.text_index import frequencies
 from omnilive.memory.time_expressions import parse
@@ -180,6 +181,8 @@ class Recall:
         digests: tuple[Moment, ...] = ()
         if num_within > config.num_within:
             digests = overview(database, view, resolved.spans, config.num_digests)
+        elif resolved.spans:
+            digests = remains(database, view, resolved.spans, config.num_digests)
         return Retrieval(
             turn_id=question.turn_id,
             question=question,

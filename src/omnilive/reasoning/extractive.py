@@ -108,7 +108,9 @@ def _tell_within(telling: Telling) -> Iterator[Piece]:
         (*retrieval.within, *(() if retrieval.spans else pool)), inquiry.senses
     )
     if not inside:
-        yield from not_found(telling)
+        # Where the clips have gone, what sums them up is left.
+        from_above = retrieval.digests and not select.terms
+        yield from (tell_digest if from_above else not_found)(telling)
         return
     if inquiry.pick:
         inside = inside[:1] if inquiry.pick == "first" else inside[-1:]
