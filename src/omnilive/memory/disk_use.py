@@ -2,7 +2,7 @@
 
 The database is one file, so what a moment takes in it cannot be measured cheaply. Each part is
 estimated from its payload (a text is also in the index, a row in several) and the estimates are
-scaled so that together they are the pages in use. Recordings are files and are exact.
+scaled by at most a quarter towards the pages in use. Recordings are files and are exact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from omnilive.memory.budget import LADDER
 from omnilive.memory.database import DATABASE_NAME, Database
 from omnilive.memory.totals import Key, Total
 
-_EMPTY_DATABASE = 170_000  # tables, indexes and triggers of a store with nothing in it
+_EMPTY_DATABASE = 180_000  # tables, indexes and triggers of a store with nothing in it
 
 
 class _Cost(NamedTuple):
@@ -27,11 +27,11 @@ class _Cost(NamedTuple):
 
 # Fitted to the pages that each table with its indexes takes in a store of 24 hours.
 _COSTS = {
-    totals.FRAGMENT: _Cost(220, 0.0),
+    totals.FRAGMENT: _Cost(150, 0.0),
     totals.THUMBNAIL: _Cost(40, 1.1),
-    totals.NODE: _Cost(160, 1.1),
-    totals.MOMENT: _Cost(160, 2.5),
-    totals.VECTOR: _Cost(50, 1.1),
+    totals.NODE: _Cost(110, 1.1),
+    totals.MOMENT: _Cost(90, 1.5),
+    totals.VECTOR: _Cost(45, 1.0),
     totals.TURN: _Cost(150, 1.2),
 }
 _RUNG_OF_LEVEL = {level: number for number, rung in enumerate(LADDER) for level in rung.levels}
@@ -93,6 +93,8 @@ def _shares(held: Mapping[Key, Total], disk: Disk) -> dict[Key, float]:
     in_use = max(0, disk.database - disk.free_pages - _EMPTY_DATABASE)
     estimated = sum(inside.values())
     scale = in_use / estimated if estimated else 1.0
+    # In a small store the pages that are begun are most of it, and belong to no part.
+    scale = min(max(scale, 0.8), 1.25)
     return {
         key: size * scale + (held[key].num_bytes if key[2] == totals.FRAGMENT else 0)
         for key, size in inside.items()

@@ -23,6 +23,7 @@ from omnilive.memory.disk_use import Disk, charged, measure
 from omnilive.memory.pins import is_pinned, needed_fragments
 from omnilive.memory.segments import Recordings, delete_all
 from omnilive.memory.text_index import remove_text
+from omnilive.memory.vector_cache import scrub
 
 RECORDINGS, THUMBNAILS, MOMENTS, CONVERSATION, BLOCKS, OVERVIEWS = range(len(LADDER))
 CONVERSATION_STREAM = 0
@@ -33,7 +34,7 @@ _MOMENTS_A_TIME = 256
 _TURNS_A_TIME = 16
 _PAGES_A_TIME = 256
 _FREE_BYTES_KEPT = 8 << 20  # free pages are used again by what comes next
-_ERASED_EVERY = 4_096
+_SCRUB_EVERY = 4_096  # moments; their rows only take room in the vector caches
 _BEGINNING, _END = -(1 << 62), 1 << 62
 
 
@@ -57,6 +58,7 @@ class Evictor:
         self._database = database
         self._recordings = recordings
         self._caches = caches
+        self._unscrubbed = 0
 
     def step(self, limits: Limits, now_ns: Callable[[int], int | None], most: int) -> bool:
         """Drop what is over budget, at most `most` times something.
@@ -209,6 +211,9 @@ class Evictor:
                 passed_ns = start_ns + 1
             if passed_ns is not None:
                 self._move_horizon(stream, MOMENTS, passed_ns)
+        if self._unscrubbed >= _SCRUB_EVERY:
+            scrub(self._database, self._caches)
+            self._unscrubbed = 0
         if passed_ns is not None or room < _MOMENTS_A_TIME:
             return True
         # Words that are kept shorter than their recording take it along, a segment at a time.
@@ -222,7 +227,7 @@ class Evictor:
         for moment, text in rows:
             remove_text(self._database, moment, text)
             self._database.run("DELETE FROM moment WHERE id = ?", (moment,))
-        self._count_dropped(len(rows))
+        self._unscrubbed += len(rows)
         return len(rows)
 
     def _drop_turns(self, before_wall_ns: int) -> bool:
@@ -287,16 +292,6 @@ class Evictor:
             "DO UPDATE SET before_ns = excluded.before_ns",
             (stream, rung, before_ns),
         )
-
-    def _count_dropped(self, num_moments: int) -> None:
-        """Let caches of vectors load again now and then: what was dropped only takes room there."""
-        if not num_moments:
-            return
-        before = int(self._value("SELECT value FROM meta WHERE key = 'dropped'", ()) or 0)
-        after = before + num_moments
-        self._database.run("INSERT OR REPLACE INTO meta VALUES('dropped', ?)", (after,))
-        if after // _ERASED_EVERY > before // _ERASED_EVERY:
-            self._database.run("UPDATE meta SET value = value + 1 WHERE key = 'erased'")
 
     def _newest_ns(self, stream: int) -> int:
         """Return where the newest clip begins: it may still grow."""
