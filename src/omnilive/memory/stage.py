@@ -112,7 +112,7 @@ class Memory:
         self._newest = NewestFrames()
         self._ending: list[PendingStream] = []
         self._turns: list[NewTurn] = []
-        store.on_forget = self._drop_pending
+        store.errands.on_forget = self._drop_pending
         if config.fan_out < 2:
             raise ConfigError("memory.fan_out must be at least 2: a block joins several.")
         self._limits = BlockLimits(

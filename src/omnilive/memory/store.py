@@ -6,14 +6,13 @@ part; a `Store` only opens them together and keeps what is worth keeping between
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from omnilive.errors import OmniLiveError, StoreError, UnknownMoment
+from omnilive.errors import StoreError, UnknownMoment
 from omnilive.events import (
     NS_PER_S,
     ClipMemory,
@@ -43,6 +42,7 @@ from omnilive.memory.conversation import NewTurn, Turn
 from omnilive.memory.database import Database
 from omnilive.memory.doomed import known
 from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.errands import Errands
 from omnilive.memory.eviction import Evictor
 from omnilive.memory.forget_request import ForgetRequest, Forgotten
 from omnilive.memory.keeper import Keeper
@@ -59,8 +59,6 @@ from omnilive.memory.vector_cache import scrub
 from omnilive.memory.verify import Progress, Verification, verify
 from omnilive.memory.wordlists import SHOWN_TEXT
 
-_log = logging.getLogger(__name__)
-
 DEFAULT_LIMITS = BlockLimits(fan_out=32, gap_ns=600 * NS_PER_S, levels=0)
 
 
@@ -76,11 +74,7 @@ class Store:
         self._lock = lock
         self._recordings = Recordings(database, directory / SEGMENTS)
         self._current: dict[int, Timeline] = {}
-        # A crash may have left forgotten words in the write-ahead log.
-        self._owes_truncation = write
-        self._forgetting: dict[int, tuple[Iterator[Forgotten], Forgotten]] = {}
-        self.on_forget: Callable[[ForgetRequest], bool] | None = None
-        """Drops what is not yet remembered; returns whether there was any of it."""
+        self.errands = Errands(database, self._recordings, directory / CACHE)
         self._epochs = streams.KnownEpochs(database)
         self._timelines: tuple[int, dict[int, Timeline]] = (-1, {})
         self._plays = (0, False)
@@ -126,7 +120,7 @@ class Store:
             store._recordings.recover()
             scrub(store.database, directory / CACHE)
             store.carry_out_commands()
-            while store._forgetting:
+            while store.errands.is_busy:
                 # What a crash cut off goes before anything else is done.
                 store.carry_out_commands()
         except OSError as error:
@@ -422,16 +416,7 @@ class Store:
             StoreError: an id is pinned, or the store cannot be written.
         """
         request = wanted if isinstance(wanted, ForgetRequest) else ForgetRequest(moments=(wanted,))
-        number = commands.note(self.database, request)
-        try:
-            self._start_forgetting(number, request)
-            while number in self._forgetting:
-                done = self._go_on_forgetting(number)
-        except OmniLiveError as failure:
-            self._forgetting.pop(number, None)
-            commands.finish(self.database, number, str(failure))
-            raise
-        return done
+        return self.errands.forget(request, watching=bool(self._current))
 
     def carry_out(self, command: Command) -> Forgotten | None:
         """Do what a command says."""
@@ -446,56 +431,8 @@ class Store:
         return None
 
     def carry_out_commands(self) -> None:
-        """Do what other processes asked for, and what a reader held up before.
-
-        Of a long forgetting only one part is done a call, so that a writer keeps up meanwhile.
-        """
-        if self._owes_truncation:
-            self._owes_truncation = not self.database.truncate_wal(wait_ms=0)
-        for number, command in commands.pending(self.database):
-            error = ""
-            try:
-                if isinstance(command, Forget):
-                    command = ForgetRequest(moments=(command.moment,))
-                if isinstance(command, ForgetRequest):
-                    if number not in self._forgetting:
-                        self._start_forgetting(number, command)
-                    self._go_on_forgetting(number)
-                    continue
-                self.carry_out(command)
-            except OmniLiveError as failure:
-                error = str(failure)
-                self._forgetting.pop(number, None)
-            commands.finish(self.database, number, error)
-
-    def _start_forgetting(self, number: int, request: ForgetRequest) -> None:
-        dropped = self.on_forget is not None and self.on_forget(request)
-        steps = forgetting.forget(
-            self.database,
-            self._recordings,
-            request,
-            cache=self.directory / CACHE,
-            keep_open_epochs=bool(self._current),
-            may_miss=dropped,
-        )
-        self._forgetting[number] = (steps, Forgotten())
-
-    def _go_on_forgetting(self, number: int) -> Forgotten:
-        """Do the next part; the command is finished when there is none."""
-        steps, done = self._forgetting[number]
-        part = next(steps, None)
-        if part is None:
-            del self._forgetting[number]
-            done = done._replace(wal_truncated=self.database.truncate_wal())
-            if not done.wal_truncated:
-                _log.warning("a reader holds the write-ahead log; it is emptied when it is done")
-            commands.finish(self.database, number, "", done)
-            # What was asked for is wiped too.
-            self._owes_truncation = not self.database.truncate_wal(wait_ms=0)
-        else:
-            done = done.plus(part)
-            self._forgetting[number] = (steps, done)
-        return done
+        """Do what other processes asked for; of a long forgetting only one part a call."""
+        self.errands.step(self.carry_out, watching=bool(self._current))
 
     def forgotten(self, number: int) -> Forgotten:
         """Return what a sent command to forget has removed."""
