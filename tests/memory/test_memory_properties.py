@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -11,12 +12,23 @@ from memory_support import S, World, raw_bytes
 
 from omnilive.errors import OmniLiveError
 from omnilive.events import AnswerEnded, Forget, Pin, Tick
+from omnilive.memory.budget import BudgetConfig, LevelBudget
 from omnilive.memory.commands import send
 from omnilive.memory.forget_request import ForgetRequest, StreamSpan
 from omnilive.memory.stage import MemoryConfig
 from omnilive.memory.store import Store
 
 CONFIG = MemoryConfig(fan_out=3, segment_s=20.0, quiet_s=60.0)
+EVICTING = replace(
+    CONFIG,
+    budget=BudgetConfig(
+        recordings=LevelBudget(gb=2e-6),
+        thumbnails=LevelBudget(gb=2e-6),
+        moments=LevelBudget(days=90 / 86_400),
+        headroom_gb=0.0,
+        headroom_share=0.0,
+    ),
+)
 Step = tuple[str, int]
 
 steps = st.lists(
@@ -44,10 +56,11 @@ steps = st.lists(
 class Model:
     """A world beside what must be true of it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, config: MemoryConfig) -> None:
         self.directory = directory
-        self.restarts = 0
-        self.world = World(directory, live=True, config=CONFIG)
+        self.config = config
+        self.evicts = config is EVICTING
+        self.world = World(directory, live=True, config=config)
         self.now_s = 0
         self.number = 0
         self.clips: dict[str, list[str]] = {}  # acknowledged, with the words in it
@@ -68,6 +81,16 @@ class Model:
         self.world.remembered.clear()
 
     def _chosen(self, value: int) -> str | None:
+        if self.evicts:
+            # What the budget took cannot be named any more, and its words may stand in digests.
+            there = {
+                f"c1-{row[0] // 1_000_000}"
+                for row in self.world.store.database.rows(
+                    "SELECT start_ns FROM node WHERE level = 0"
+                )
+            }
+            assert self.pinned <= there
+            self.clips = {clip: words for clip, words in self.clips.items() if clip in there}
         known = sorted(self.clips, key=lambda each: int(each.split("-")[1]))
         return known[value % len(known)] if known else None
 
@@ -190,9 +213,8 @@ class Model:
 
     def _restart(self, value: int) -> None:
         self.world.close()
-        self.restarts += 1
         wall_ns = self.world.started.wall_ns + (self.now_s + 100 * value) * S
-        self.world = World(self.directory, live=True, config=CONFIG, wall_ns=wall_ns)
+        self.world = World(self.directory, live=True, config=self.config, wall_ns=wall_ns)
         self.now_s = -(-self.world.started.at_ns // S)
 
     def _reader(self, value: int) -> None:
@@ -209,25 +231,38 @@ class Model:
                 for row in store.database.rows("SELECT start_ns FROM node WHERE level = 0")
             ]
         assert len(present) == len(set(present))
-        assert set(self.clips) <= set(present)
+        assert (self.pinned if self.evicts else set(self.clips)) <= set(present)
         assert not self.gone_clips & set(present)
         rest = raw_bytes(self.directory)
         for word in self.gone:
             assert word.encode() not in rest
-        for words in self.clips.values():
+        for words in () if self.evicts else self.clips.values():
             for word in words:
                 assert word.encode() in rest
 
 
-@settings(
-    max_examples=40,
+PROPERTY = settings(
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@PROPERTY
 @given(steps)
-def test_any_interleaving_keeps_the_invariants(taken: list[Step]) -> None:
+def test_any_interleaving_keeps_what_must_hold(taken: list[Step]) -> None:
+    play(taken, CONFIG)
+
+
+@PROPERTY
+@given(steps)
+def test_also_while_the_budget_takes_what_is_old(taken: list[Step]) -> None:
+    play([("clip", 2)] * 8 + taken, EVICTING)
+
+
+def play(taken: list[Step], config: MemoryConfig) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        model = Model(Path(directory) / "store")
+        model = Model(Path(directory) / "store", config)
         try:
             for step in taken:
                 model.do(step)
