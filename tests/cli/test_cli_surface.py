@@ -41,7 +41,8 @@ OPTIONS = {
     ("memory", "show"): "--store --json",
     ("memory", "export"): "--out --store --json",
     ("memory", "pin"): "--off --store --json",
-    ("memory", "forget"): "--yes --store --json",
+    ("memory", "forget"): "--span --stream --query --pinned --yes --store --json",
+    ("memory", "verify"): "--quick --repair --store --json",
     ("config", "show"): "--config --preset --json",
     ("config", "check"): "--json",
 }
