@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from omnilive.memory.database import Database
 from omnilive.memory.text_index import RowRange, quoted, rowids
 
-MAX_ROWS = 3_000
+MAX_ROWS = 1_500
 MAX_POSTINGS = 400_000
 NUM_SLICES = 8
 _NEWEST_SHARE = 0.5

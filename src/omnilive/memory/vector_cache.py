@@ -43,6 +43,7 @@ MARGIN = 0.016
 _CLIPS_BETWEEN_LOOKS = 256
 _THREADS = 1  # more of them spin while perception works beside
 KEPT_ERASURES = 100_000
+RESCORED = 200
 
 
 class Window(NamedTuple):
@@ -138,7 +139,7 @@ class VectorCache:
             asked: unit vector, (dimension,).
             windows: where to look.
             floor: least cosine.
-            limit: how many; twice as many are scored again in float.
+            limit: how many; twice as many, at least `RESCORED`, are scored again in float.
         """
         question = quantised(asked[np.newaxis])
         least = (floor - MARGIN) * SCALE * SCALE
@@ -159,7 +160,7 @@ class VectorCache:
         place, score = np.concatenate(places), np.concatenate(scores)
         # The same words said again and again have one and the same vector: none of them may
         # be left out for being old.
-        best = np.lexsort((spread_keys(place), -score))[: 2 * limit]
+        best = np.lexsort((spread_keys(place), -score))[: max(2 * limit, RESCORED)]
         return self._rescored(asked, place[best], floor)[:limit]
 
     # --- inside -------------------------------------------------------------------------
