@@ -3,6 +3,7 @@
     python benchmarks/year_of_memory.py feed --work DIR [--until 1y]   resumable; stop it any time
     python benchmarks/year_of_memory.py ask --work DIR [--json]        asks every size there is
     python benchmarks/year_of_memory.py report --work DIR              the table, as Markdown
+    python benchmarks/year_of_memory.py clip --work DIR                a clip's cost, sizes in turns
     python benchmarks/year_of_memory.py recall --work DIR --size 1y    against a full exact scan
     python benchmarks/year_of_memory.py fsync --work DIR               what a commit waits for
 
@@ -115,6 +116,30 @@ def feed_part(
         "wall_s": wall_s,
         "rss_mb": resident_mb(),
     }
+
+
+def clip_cost_by_turns(work: Path, rounds: int = 5, part_s: int = 3 * HOUR_S) -> str:
+    """Feed three more hours to a copy of each size, the sizes in turns, `rounds` times.
+
+    In turns, so that other work on the machine falls on every size alike; the median round counts.
+    """
+    embedder = WordLlamaEmbedder()
+    ends = {size: SIZES[size] for size in SIZES if (work / f"store-{size}").is_dir()}
+    costs: dict[str, list[float]] = {size: [] for size in ends}
+    for size in ends:
+        shutil.rmtree(work / "copy" / size, ignore_errors=True)
+        shutil.copytree(work / f"store-{size}", work / "copy" / size)
+    for _ in range(rounds):
+        for size in ends:
+            done = feed_part(work / "copy" / size, embedder, ends[size], ends[size] + part_s)
+            ends[size] += part_s
+            costs[size].append(done["cpu_ms_a_clip"])
+    shutil.rmtree(work / "copy")
+    medians = {size: statistics.median(found) for size, found in costs.items()}
+    lines = ["| size | CPU a clip, median of rounds | beside 1 h |", "|---|---|---|"]
+    base = medians["1h"]
+    lines += [f"| {size} | {cost:.3f} ms | {cost / base:.2f} |" for size, cost in medians.items()]
+    return "\n".join(lines)
 
 
 def begun(store: Store, event: StreamStarted) -> StreamStarted:
@@ -405,7 +430,7 @@ def _at(asked: list[dict[str, Any]], share: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A year of memory.")
-    parser.add_argument("what", choices=("feed", "ask", "report", "recall", "fsync"))
+    parser.add_argument("what", choices=("feed", "ask", "report", "clip", "recall", "fsync"))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--until", choices=tuple(SIZES), default="1y")
     parser.add_argument("--size", choices=("", *SIZES), default="")
@@ -415,6 +440,8 @@ def main() -> None:
         feed(options.work, options.until)
     elif options.what == "fsync":
         print(f"{fsync_cost(options.work):.2f} ms an fsync (median of 100)")
+    elif options.what == "clip":
+        print(clip_cost_by_turns(options.work))
     elif options.what == "recall":
         print(recall_of_first_stage(options.work, options.size))
     elif options.what == "report":

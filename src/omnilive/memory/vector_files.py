@@ -223,6 +223,7 @@ def _write(path: Path, data: bytes, offset: int) -> None:
         # What a crash left behind the rows that count is written over.
         file.seek(offset)
         file.write(data)
-        file.truncate()
+        if path.stat().st_size > file.tell():
+            file.truncate()
         file.flush()
         os.fsync(file.fileno())
