@@ -35,7 +35,7 @@ import numpy as np
 from omnilive.cancel import Cancel
 from omnilive.events import NS_PER_S, AnswerEnded, Moment, Question, moment_id
 from omnilive.memory import clips
-from omnilive.memory.budget import BudgetConfig
+from omnilive.memory.budget import BudgetConfig, LevelBudget
 from omnilive.memory.clips import NewClip, NewMoment
 from omnilive.memory.embedding import WordLlamaEmbedder
 from omnilive.memory.recall import Recall
@@ -195,7 +195,9 @@ def absent_questions() -> list[str]:
 # --- loading ----------------------------------------------------------------------------
 
 
-def load(directory: Path, said: list[Line], embedder: WordLlamaEmbedder) -> dict[str, float]:
+def load(
+    directory: Path, said: list[Line], embedder: WordLlamaEmbedder, budget: BudgetConfig
+) -> dict[str, float]:
     started_at = time.perf_counter()
     with Store.open(directory, write=True) as store:
         database = store.database
@@ -227,9 +229,16 @@ def load(directory: Path, said: list[Line], embedder: WordLlamaEmbedder) -> dict
         store.end_epoch(started.epoch, LENGTH_S * S, complete=True)
         loaded_s = time.perf_counter() - started_at
         before = database.value("SELECT count(*) FROM moment")
-        keeper = store.keeper(BudgetConfig())
-        for minute in range(60):
-            keeper.after_tick(WALL_NS + LENGTH_S * S + minute * 61 * S)
+        keeper = store.keeper(budget)
+        left = before
+        for step in range(1_000_000):
+            # Ages are looked at once a minute; time itself stands still here.
+            keeper.after_tick(WALL_NS + LENGTH_S * S + step % 2 * 61 * S)
+            if step % 200 == 199:
+                now_left = database.value("SELECT count(*) FROM moment")
+                if now_left == left:
+                    break
+                left = now_left
         dropped = before - database.value("SELECT count(*) FROM moment")
     return {"load_s": loaded_s, "ms_a_moment": 1000 * loaded_s / len(said), "dropped": dropped}
 
@@ -320,8 +329,8 @@ class Flat:
         return self._finding([(i, score / max(1, len(wanted))) for score, i in scored[:5]])
 
     def bm25(self, question: str) -> Finding:
-        asked = {word.strip("?.,").lower() for word in question.split()}
-        expression = " OR ".join(f'"{word}"' for word in sorted(asked) if word)
+        # Without stop words, as is usual; with them every question visits every sentence.
+        expression = " OR ".join(f'"{word.surface}"' for word in query_words(question))
         rows = self.database.execute(
             "SELECT rowid, bm25(line) FROM line WHERE line MATCH ? ORDER BY bm25(line) LIMIT 5",
             (expression,),
@@ -348,17 +357,22 @@ class Flat:
 # --- measuring --------------------------------------------------------------------------
 
 
-def run(work: Path, most: int) -> None:
+def run(work: Path, most: int, days: float) -> None:
     work.mkdir(parents=True, exist_ok=True)
+    budget = BudgetConfig()
+    if days:
+        budget = BudgetConfig(moments=LevelBudget(days=days))
     embedder = WordLlamaEmbedder()
     for size in (size for size in SIZES if size <= most):
         result = work / f"{size}.json"
         if result.exists():
             continue
         said = lines(size)
-        directory = work / "store"
-        shutil.rmtree(directory, ignore_errors=True)
-        loaded = load(directory, said, embedder)
+        directory, marker = work / "store", work / f"{size}.loaded"
+        if not marker.exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            marker.write_text(json.dumps(load(directory, said, embedder, budget)))
+        loaded = json.loads(marker.read_text())
         print(f"{size}: loaded in {loaded['load_s']:.0f} s", flush=True)
         flat = Flat(said, embedder)
         print(f"{size}: baselines ready", flush=True)
@@ -523,10 +537,11 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "report"))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--most", type=int, default=SIZES[-1])
+    parser.add_argument("--days", type=float, default=0.0, help="Days that moments are kept.")
     parser.add_argument("--svg", type=Path)
     given = parser.parse_args()
     if given.what == "run":
-        run(given.work, given.most)
+        run(given.work, given.most, given.days)
     else:
         report(given.work, given.svg)
 
