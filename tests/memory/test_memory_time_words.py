@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -76,9 +77,7 @@ def check(zone: str, watched: Watched, now: str, question: str, expected: str) -
         assert found is None or (found.spans == () and found.problem)
         return
     assert found is not None
-    offset = (
-        any(mark in expected for mark in "+") or expected[11:12] == "-" or "-0" in expected[11:14]
-    )
+    offset = re.search(r":\d\d[+-]\d\d", expected) is not None
     assert ", ".join(shown(span, offset=offset) for span in found.spans) == expected
     assert not found.problem
 
