@@ -43,7 +43,8 @@ from omnilive.memory.recall import Recall
 from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 from omnilive.memory.tokens import content_words, index_terms, query_words
-from omnilive.memory.vector_cache import VectorCache, Window
+from omnilive.memory.vector_cache import VectorCache
+from omnilive.memory.vector_zones import Window
 from omnilive.memory.vectors import unpack_vectors
 
 HOUR_S, DAY_S = 3_600, 86_400

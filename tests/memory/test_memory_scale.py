@@ -15,8 +15,9 @@ from omnilive.memory.database import Database
 from omnilive.memory.opening import CACHE
 from omnilive.memory.store import Store
 from omnilive.memory.text_index import RowRange, add_text, frequencies
-from omnilive.memory.vector_cache import VectorCache, Window, scrub
+from omnilive.memory.vector_cache import VectorCache, scrub
 from omnilive.memory.vector_files import ZONE
+from omnilive.memory.vector_zones import Window
 from omnilive.memory.vectors import pack_vectors, unit_rows
 from omnilive.memory.view import View
 
@@ -340,3 +341,23 @@ def test_counts_are_the_same_however_many_there_are(
     assert many_within[1] == few_within[1]
     assert set(many_within[0]) <= set(few_within[0])
     assert 10 <= len(many_within[0]) <= 20
+
+
+def test_streams_that_lie_mixed_are_told_apart(store: Store) -> None:
+    rng = np.random.default_rng(9)
+    vectors = unit(rng, 6 * ZONE)
+    add_vectors(store, vectors)
+    database = store.database
+    with database.transaction():
+        database.run("INSERT INTO stream VALUES(2, 't')")
+        database.run("UPDATE moment SET stream = 2 WHERE id % 2 = 0")
+    cache = cache_of(store)
+    both = [Window(1, -1, 1 << 60), Window(2, -1, 1 << 60)]
+    one = [Window(1, -1, 1 << 60)]
+    assert cache.num_within(both) == 6 * ZONE
+    assert cache.num_within(one) == pytest.approx(3 * ZONE, rel=0.05)
+    asked = vectors[2_001]
+    in_both = {near.moment for near in cache.nearest(asked, both, floor=0.5, limit=10_000)}
+    in_one = {near.moment for near in cache.nearest(asked, one, floor=0.5, limit=10_000)}
+    assert 2_002 in in_both
+    assert in_one == {moment for moment in in_both if moment % 2}

@@ -15,7 +15,7 @@ from omnilive.memory.moments import COLUMNS, KINDS, MomentRow, by_ids
 from omnilive.memory.row_ranges import SLACK, num_moments, rows_of, windows_of
 from omnilive.memory.text_index import RowRange, count_matches, frequencies, quoted, rowids
 from omnilive.memory.tokens import index_terms
-from omnilive.memory.vector_cache import Window
+from omnilive.memory.vector_zones import Window
 from omnilive.memory.view import UNBOUNDED, View
 
 MAX_READ = 20_000

@@ -13,7 +13,7 @@ from omnilive.memory.database import Database
 from omnilive.memory.derived import DAY, HOUR, MONTH, public_id
 from omnilive.memory.over_time import spread
 from omnilive.memory.row_ranges import joined, windows_of
-from omnilive.memory.vector_cache import Window
+from omnilive.memory.vector_zones import Window
 from omnilive.memory.view import View
 
 BLOCK = 1

@@ -14,7 +14,7 @@ from omnilive.memory.derived import DAY, HOUR, MONTH, public_id
 from omnilive.memory.eviction import MOMENTS, horizon
 from omnilive.memory.row_ranges import joined, windows_of
 from omnilive.memory.timeline import Timeline
-from omnilive.memory.vector_cache import Window
+from omnilive.memory.vector_zones import Window
 from omnilive.memory.view import View
 
 _FINEST_FIRST = (1, HOUR, 2, DAY, 3, MONTH)

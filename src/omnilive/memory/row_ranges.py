@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from omnilive.events import Span
 from omnilive.memory.database import Database
 from omnilive.memory.text_index import RowRange
-from omnilive.memory.vector_cache import Window
+from omnilive.memory.vector_zones import Window
 from omnilive.memory.view import MAX_SPANS, View
 
 SLACK = 2_000

@@ -12,7 +12,7 @@ directory cannot be written.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from omnilive.memory.vector_files import (
     wipe_strangers,
     zone_of,
 )
+from omnilive.memory.vector_zones import Window, dots, mask, zones_in
 from omnilive.memory.vectors import unpack_vectors
 
 _log = logging.getLogger(__name__)
@@ -41,17 +42,9 @@ ROWS_AT_ONCE = 16_384
 MARGIN = 0.016
 """How far below the floor the first stage looks: five times what int8 numbers are off."""
 _CLIPS_BETWEEN_LOOKS = 256
-_THREADS = 1  # more of them spin while perception works beside
 KEPT_ERASURES = 100_000
 RESCORED = 200
-
-
-class Window(NamedTuple):
-    """A stretch of a stream in which vectors may be found."""
-
-    stream: int
-    start_ns: int
-    end_ns: int
+_STRIDE = 17  # odd, so that two streams in turns are both met
 
 
 class Near(NamedTuple):
@@ -117,12 +110,10 @@ class VectorCache:
     # --- searching ----------------------------------------------------------------------
 
     def num_within(self, windows: Sequence[Window]) -> int:
-        """Return how many vectors lie in the windows."""
+        """Return how many vectors lie in the windows; estimated where streams lie mixed."""
         return sum(
-            zone_end - start
-            if is_inside
-            else int(_mask(self._rows_of(start, zone_end), windows).sum())
-            for start, zone_end, is_inside in self._stretches(windows)
+            end - start if is_inside else self._num_masked(start, end, windows)
+            for start, end, is_inside in self._stretches(windows)
         )
 
     def nearest(
@@ -148,13 +139,13 @@ class VectorCache:
         for start, end, is_inside in self._stretches(windows):
             for at in range(start, end, ROWS_AT_ONCE):
                 stop = min(end, at + ROWS_AT_ONCE)
-                dots = _dots(question, self._numbers_of(at, stop))
-                above = np.flatnonzero(dots >= least)
+                scored = dots(question, self._numbers_of(at, stop))
+                above = np.flatnonzero(scored >= least)
                 if above.size and not is_inside:
-                    above = above[_mask(self._rows_of(at, stop)[above], windows)]
+                    above = above[mask(self._rows_of(at, stop)[above], windows)]
                 if above.size:
                     places.append(above + at)
-                    scores.append(dots[above])
+                    scores.append(scored[above])
         if not places:
             return []
         place, score = np.concatenate(places), np.concatenate(scores)
@@ -292,7 +283,7 @@ class VectorCache:
             rest = len(zones) * ZONE
             if rest < self._mapped:
                 zones = np.concatenate([zones, zone_of(self._files.rows[rest:])])
-            touched, inside = _zones_in(zones, windows)
+            touched, inside = zones_in(zones, windows)
             for index in np.flatnonzero(touched):
                 start, end = int(index) * ZONE, min(self._mapped, (int(index) + 1) * ZONE)
                 if found and found[-1][1] == start and found[-1][2] == bool(inside[index]):
@@ -302,6 +293,11 @@ class VectorCache:
         if len(self._rows):
             found.append((self._mapped, self.count, False))
         return found
+
+    def _num_masked(self, start: int, end: int, windows: Sequence[Window]) -> int:
+        """Count rows one by one; of very many every `_STRIDE`th stands for its neighbours."""
+        stride = _STRIDE if end - start > 4 * ZONE else 1
+        return stride * int(mask(self._rows_of(start, end)[::stride], windows).sum())
 
     def _rescored(
         self, asked: NDArray[np.float32], places: NDArray[np.int64], floor: float
@@ -362,43 +358,3 @@ def scrub(database: Database, directory: Path) -> None:
     wipe_strangers(directory)
     if newest is not None and newest - oldest > 2 * KEPT_ERASURES:
         database.run("DELETE FROM vector_erasure WHERE id <= ?", (newest - KEPT_ERASURES,))
-
-
-def _mask(rows: NDArray[np.void], windows: Iterable[Window]) -> NDArray[np.bool_]:
-    inside = np.zeros(len(rows), dtype=bool)
-    ends = np.maximum(rows["end"], rows["start"] + 1)
-    for window in windows:
-        inside |= (
-            (rows["stream"] == window.stream)
-            & (rows["start"] < window.end_ns)
-            & (ends > window.start_ns)
-        )
-    return inside
-
-
-def _zones_in(
-    zones: NDArray[np.void], windows: Iterable[Window]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    touched = np.zeros(len(zones), dtype=bool)
-    inside = np.zeros(len(zones), dtype=bool)
-    is_one = zones["first_stream"] == zones["last_stream"]
-    for window in windows:
-        has = (zones["first_stream"] <= window.stream) & (zones["last_stream"] >= window.stream)
-        touched |= (
-            has & (zones["first_start"] < window.end_ns) & (zones["last_end"] >= window.start_ns)
-        )
-        inside |= (
-            has
-            & is_one
-            & (zones["last_start"] < window.end_ns)
-            & (zones["first_start"] >= window.start_ns)
-        )
-    return touched, inside
-
-
-def _dots(question: NDArray[np.int8], numbers: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return the dot products of (1, dimension) with (count, dimension), by compiled code."""
-    import simsimd
-
-    found = simsimd.cdist(question, numbers, metric="dot", out_dtype="float32", threads=_THREADS)
-    return np.asarray(found, dtype=np.float32).reshape(-1)
