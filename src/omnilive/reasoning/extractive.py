@@ -114,7 +114,7 @@ def _tell_within(telling: Telling) -> Iterator[Piece]:
         return
     if inquiry.pick:
         inside = inside[:1] if inquiry.pick == "first" else inside[-1:]
-    if not inquiry.senses and len(inside) > telling.max_times:
+    if (retrieval.digests or not inquiry.senses) and len(inside) > telling.max_times:
         yield from tell_digest(telling)
         return
     shown = inside[: telling.max_times]
