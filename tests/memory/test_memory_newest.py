@@ -10,9 +10,7 @@ from omnilive.memory.newest import NewestFrames
 
 
 def frame(stream: int, at_ns: int, grey: int) -> VideoFrame:
-    return VideoFrame(
-        stream=stream, at_ns=at_ns, pixels=np.full((32, 48, 3), grey, dtype=np.uint8)
-    )
+    return VideoFrame(stream=stream, at_ns=at_ns, pixels=np.full((32, 48, 3), grey, dtype=np.uint8))
 
 
 def grey(jpeg: bytes) -> int:
