@@ -5,8 +5,8 @@
 A world is rendered once; a small HTTP server on loopback sends it at its own pace as an MPEG
 transport stream, the way a cheap camera does, and breaks it on a schedule made from the seed.
 `omnilive watch --json` runs as a process of its own, and is asked a question every few minutes.
-Every ten seconds the resident memory of that process and of its children is noted; at the end
-every acknowledged clip and moment is looked up in the store. DIR gets `samples.jsonl`,
+Every ten seconds the resident memory of that process and of its children is noted, and the disk;
+at the end every acknowledged clip and moment is looked up in the store. DIR gets `samples.jsonl`,
 `events.jsonl` and `result.json`; the exit code is 1 if anything acknowledged is missing.
 """
 
@@ -215,6 +215,15 @@ def resident_mib(pid: int) -> tuple[float, float]:
     return _rss(pid), below
 
 
+def disk_mb(store: Path) -> float:
+    """Return what all files of the store take, in MB; a file may go while they are counted."""
+    total = 0
+    for path in store.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total / 1e6
+
+
 def _rss(pid: int) -> float:
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -294,7 +303,8 @@ def main() -> int:
     with (out / "samples.jsonl").open("w") as file:
         while (at_s := time.monotonic() - began) < length_s and child.poll() is None:
             own, below = resident_mib(child.pid)
-            samples.append({"at_s": round(at_s, 1), "own": own, "children": below})
+            disk = disk_mb(out / "store")
+            samples.append({"at_s": round(at_s, 1), "own": own, "children": below, "disk": disk})
             file.write(json.dumps(samples[-1] | {"clips": len(seen.clips)}) + "\n")
             file.flush()
             if at_s > (asked + 1) * ASK_EVERY_S and child.stdin is not None:
@@ -337,6 +347,8 @@ def main() -> int:
             round(min(s["children"] for s in settled)),
             round(max(s["children"] for s in settled)),
         ],
+        "disk_mb_most": round(max(s["disk"] for s in samples), 1),
+        "disk_mb_last": round(samples[-1]["disk"], 1),
         "slope_own_mib_an_hour": slope_mib_an_hour(samples, "own"),
         "slope_children_mib_an_hour": slope_mib_an_hour(samples, "children"),
         "store": found,
