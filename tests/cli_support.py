@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ class Ran(NamedTuple):
 def run(capsys: pytest.CaptureFixture[str], *arguments: object, typed: str = "") -> Ran:
     """Run `omnilive` with these arguments and these lines on stdin."""
     before, stdin = sys.argv, sys.stdin
+    log_level = logging.getLogger("omnilive").level
     sys.stdin = io.StringIO(typed)
     sys.argv = ["omnilive", *map(str, arguments)]
     code = 0
@@ -38,5 +40,6 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object, typed: str = "")
         code = end.code if isinstance(end.code, int) else 0
     finally:
         sys.argv, sys.stdin = before, stdin
+        logging.getLogger("omnilive").setLevel(log_level)
     captured = capsys.readouterr()
     return Ran(code, captured.out, captured.err)

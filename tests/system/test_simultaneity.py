@@ -50,7 +50,7 @@ class Burner:
             total = 0
             for number in range(100_000):
                 total += number * number
-            matrix = matrix @ matrix / np.abs(matrix).max()
+            matrix = np.tanh(matrix @ matrix)
             self.rounds += 1
             yield Piece(text=".", citations=moments)
         cancel.check()

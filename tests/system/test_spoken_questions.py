@@ -1,7 +1,7 @@
 """Questions that are spoken: by a user at once, by others only after the wake phrase.
 
-The default phrase is "hey omni"; the small recogniser does not understand it from a synthetic voice,
-so the one used here is "hey robot", which it does.
+The default phrase is "hey omni"; the small recogniser does not understand it from a synthetic
+voice, so the one used here is "hey robot", which it does.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from world_support import video
 
 # What this one run cannot bring about, and where it is tested instead.
 ELSEWHERE = {
+    ("Memory", "Notice"),  # the disk is nearly full: tests/memory/test_memory_budget.py
     ("Answerer", "Question"),  # the follow-up question: tests/reasoning
 }
 

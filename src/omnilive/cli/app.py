@@ -45,7 +45,7 @@ def _options(
         bool, typer.Option("--verbose", "-v", help="Log to stderr (never what was seen or said).")
     ] = False,
 ) -> None:
-    level = logging.DEBUG if verbose else logging.ERROR
+    level = logging.DEBUG if verbose else logging.WARNING
     form = "%(levelname)s %(name)s %(message)s"
     # Ours only: what other packages log may hold addresses and headers.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format=form)
