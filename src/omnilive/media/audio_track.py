@@ -203,7 +203,7 @@ class AudioTrack:
     def _failed(self, error: Exception) -> None:
         self.num_failed += 1
         if self.num_failed == 1:
-            _log.warning("Some sound could not be decoded (%s).", type(error).__name__)
+            _log.info("Some sound could not be decoded (%s).", type(error).__name__)
 
 
 def _samples(frame: AudioFrame) -> Samples:

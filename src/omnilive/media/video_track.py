@@ -234,4 +234,4 @@ class VideoTrack:
     def _failed(self, error: Exception) -> None:
         self.num_failed += 1
         if self.num_failed == 1:
-            _log.warning("A picture could not be decoded (%s).", type(error).__name__)
+            _log.info("A picture could not be decoded (%s).", type(error).__name__)
