@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from omnilive.memory.database import Database
 
 _MAX_EPOCHS = 64
+_REACH_NS = 86_400 * NS_PER_S  # anchors are read for a day around what is asked for
 
 
 class _Epoch(NamedTuple):
     zone: str
     starts: list[int]
     walls: list[int]
+    first_ns: int
+    last_ns: int
 
 
 class EpochClock:
@@ -51,23 +54,32 @@ class EpochClock:
         return f"{minute.prefix[11:]}{second:02d}"
 
     def _minute(self, epoch: int, at_ns: int) -> tuple[LocalMinute, int]:
-        known = self._epochs.get(epoch) or self._load(epoch)
+        known = self._epochs.get(epoch)
+        if known is None or not known.first_ns <= at_ns <= known.last_ns:
+            known = self._load(epoch, at_ns)
         index = max(0, bisect_right(known.starts, at_ns) - 1)
         seconds = (known.walls[index] + at_ns - known.starts[index]) // NS_PER_S
         minute, second = divmod(seconds, 60)
         return local_minute(minute, known.zone), second
 
-    def _load(self, epoch: int) -> _Epoch:
+    def _load(self, epoch: int, at_ns: int) -> _Epoch:
         row = self._database.row("SELECT start_ns, wall_ns, zone FROM epoch WHERE id = ?", (epoch,))
         assert row is not None
-        anchors = self._database.rows(
-            "SELECT at_ns, wall_ns FROM anchor WHERE epoch = ? ORDER BY at_ns", (epoch,)
+        first_ns, last_ns = at_ns - _REACH_NS, at_ns + _REACH_NS
+        points = [(row[0], row[1])]
+        points += self._database.rows(
+            "SELECT at_ns, wall_ns FROM anchor WHERE epoch = ? AND at_ns <= ? "
+            "ORDER BY at_ns DESC LIMIT 1",
+            (epoch, first_ns),
         )
-        # Before the first anchor time is counted from the epoch's own start.
-        points = [(row[0], row[1])] if not anchors or anchors[0][0] > row[0] else []
-        points += anchors
+        points += self._database.rows(
+            "SELECT at_ns, wall_ns FROM anchor WHERE epoch = ? AND at_ns > ? AND at_ns <= ? "
+            "ORDER BY at_ns",
+            (epoch, first_ns, last_ns),
+        )
         if len(self._epochs) >= _MAX_EPOCHS:
             self._epochs.clear()
-        known = _Epoch(row[2], [at for at, _ in points], [wall for _, wall in points])
+        starts, walls = [at for at, _ in points], [wall for _, wall in points]
+        known = _Epoch(row[2], starts, walls, first_ns, last_ns)
         self._epochs[epoch] = known
         return known

@@ -6,6 +6,7 @@ file's own time, so watching the rest of it later continues where it stopped.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,8 @@ from omnilive.memory.database import Database
 from omnilive.memory.timeline import Anchor, Epoch, Timeline
 
 ANCHOR_INTERVAL_NS = 600 * NS_PER_S
+_LONGEST_LINE_NS = 86_400 * NS_PER_S
+_OFF_LINE_NS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,12 +218,12 @@ class KnownEpochs:
         own: tuple[Anchor, ...] = (Anchor(start_ns, wall_ns),)
         if known is not None and known.anchors[0] == own[0]:
             own = known.anchors
-        own += tuple(
-            Anchor(at_ns, wall_ns)
-            for at_ns, wall_ns in self._database.rows(
+        own = _with_anchors(
+            own,
+            self._database.rows(
                 "SELECT at_ns, wall_ns FROM anchor WHERE epoch = ? AND at_ns > ? ORDER BY at_ns",
                 (epoch, own[-1].at_ns),
-            )
+            ),
         )
         end_ns = _remembered_end(self._database, epoch)
         return Epoch(
@@ -236,6 +239,24 @@ class KnownEpochs:
             file_start_ns=file_start_ns,
             anchors=own,
         )
+
+
+def _with_anchors(
+    anchors: tuple[Anchor, ...], more: Iterable[tuple[int, int]]
+) -> tuple[Anchor, ...]:
+    """Add anchors, without those that say nothing: they lie on the line through their neighbours.
+
+    A clock that keeps its pace needs one a day, not one every ten minutes for a year.
+    """
+    kept = list(anchors)
+    for at_ns, wall_ns in more:
+        if len(kept) >= 2 and at_ns - kept[-2].at_ns <= _LONGEST_LINE_NS:
+            (at_0, wall_0), (at_1, wall_1) = kept[-2:]
+            on_line = wall_0 + (at_1 - at_0) * (wall_ns - wall_0) // (at_ns - at_0)
+            if abs(on_line - wall_1) <= _OFF_LINE_NS:
+                kept.pop()
+        kept.append(Anchor(at_ns, wall_ns))
+    return tuple(kept)
 
 
 def timelines(database: Database) -> dict[int, Timeline]:
