@@ -220,8 +220,8 @@ def test_budgets_hold_whatever_happens() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Budgets,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=7,
+            max_examples=30,
+            stateful_step_count=10,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
