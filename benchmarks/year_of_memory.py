@@ -269,6 +269,10 @@ def questions(store: Store) -> list[tuple[str, bool]]:
                 rare.append(" and ".join(rng.sample(scarce, 2)))
     frames = ("what was said about {}?", "did anyone mention {}?", "when did you hear {}?")
     frequent_ones = [text for text, _ in common.most_common(NUM_QUESTIONS // 2)]
+    # The synthetic world has few such sentences: words of two of them make up the half.
+    pool = sorted({word for text in frequent_ones for word in text.split()})
+    while pool and len(frequent_ones) < NUM_QUESTIONS // 2:
+        frequent_ones.append(" ".join(rng.sample(pool, 2)))
     asked = [(rng.choice(frames).format(text), True) for text in frequent_ones]
     asked += [(rng.choice(frames).format(text), False) for text in rare]
     rng.shuffle(asked)
