@@ -68,3 +68,8 @@ def test_every_decision_has_its_four_parts() -> None:
         assert re.match(r"# \d{4}: ", text), record.name
         for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
             assert part in text, f"{record.name} lacks {part}"
+
+
+def test_no_two_decisions_share_a_number() -> None:
+    numbers = [record.name[:4] for record in (DOCS / "decisions").glob("*.md")]
+    assert len(numbers) == len(set(numbers))
