@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import typing
 from pathlib import Path
+
+import pytest
 
 from omnilive import events
 from omnilive.memory.stage import Memory
@@ -73,3 +79,30 @@ def test_every_decision_has_its_four_parts() -> None:
 def test_no_two_decisions_share_a_number() -> None:
     numbers = [record.name[:4] for record in (DOCS / "decisions").glob("*.md")]
     assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("perception/grid.py", "import omnilive.memory.tokens"),
+        ("memory/tokens.py", "import threading"),
+        ("events.py", "import omnilive.clock"),
+        ("media/pictures.py", "import omnilive.serving.wire"),
+    ],
+)
+def test_the_import_rules_fail_when_broken(tmp_path: Path, file: str, line: str) -> None:
+    root = DOCS.parent
+    shutil.copytree(root / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    broken = tmp_path / "src" / "omnilive" / file
+    broken.write_text(broken.read_text() + f"\n{line}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "0 broken" not in done.stdout
