@@ -24,6 +24,7 @@ from omnilive.media.source import Source
 from omnilive.serving.arrival import Arrival
 from omnilive.serving.pacing import Pacer
 from omnilive.serving.session import Session
+from omnilive.serving.worker import places
 
 _log = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ class Feeder:
         except OmniLiveError as error:
             self.error = error
         except Exception as error:  # a defect of ours: told like any other end of this source
-            _log.debug("source failed", exc_info=error)
+            _log.debug("a source failed: %s at\n%s", type(error).__name__, places(error))
             self.error = MediaError(
                 f"Reading {self.feed.source.shown} failed ({type(error).__name__})."
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -161,11 +162,16 @@ class Worker:
             self._fail(self.name, event, str(error))
         except Exception as error:  # a defect of ours: the session lives on, and says so
             # The type and place only: the message of an unknown error may hold what was heard.
-            _log.error("%s failed on %s", self.name, type(event).__name__, exc_info=False)
-            _log.debug("%s", type(error).__name__, exc_info=error)
+            _log.error("%s failed on %s", self.name, type(event).__name__)
+            _log.debug("%s at\n%s", type(error).__name__, places(error))
             where = _place(error)
             self._fail(self.name, event, f"{type(error).__name__} in {where}")
         self._done(self.name, event)
+
+
+def places(error: BaseException) -> str:
+    """Return the lines of code an error went through, without its message."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def _place(error: BaseException) -> str:
