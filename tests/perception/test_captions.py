@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vlm_server import VlmServer
 
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError, ConfigError
 from omnilive.events import Caption, Clip, VideoFrame
 from omnilive.perception.captions import CaptionConfig, Captioner
 from omnilive.remote import ChatClient, ChatConfig
+from vlm_server import VlmServer
 
 
 def clip(number: int = 0, *, changed: bool = True, frames: int = 3) -> Clip:
