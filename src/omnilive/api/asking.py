@@ -14,13 +14,13 @@ from omnilive.api.forgetting import ForgetPreview, preview
 from omnilive.api.pictures import picture_question
 from omnilive.api.watching import store_path
 from omnilive.cancel import Cancel
-from omnilive.errors import OmniLiveError, StoreBusy, StoreError, UsageError
+from omnilive.errors import OmniLiveError, StoreError, UsageError
 from omnilive.events import AnswerEnded, Event, Moment, Pin, Question, Retrieval, Utterance
-from omnilive.memory.commands import Command, send
+from omnilive.memory.commands import Command
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.forget_request import Forgotten
 from omnilive.memory.moments import MomentQuery
-from omnilive.memory.store import Store
+from omnilive.memory.performing import perform
 from omnilive.presets import embedded
 from omnilive.system import Config, System
 
@@ -265,16 +265,14 @@ class OpenedMemory:
 
     def _command(self, command: Command) -> Forgotten:
         """Write ourselves if nobody does, else ask who writes and wait."""
-        try:
-            with Store.open(self._path, write=True, create=False, doing="omnilive memory") as store:
-                return store.carry_out(command) or Forgotten()
-        except StoreBusy:
-            number = send(self._path, command)
+        done = perform(self._path, command, doing="omnilive memory")
+        if not isinstance(done, int):
+            return done or Forgotten()
         deadline = time.monotonic() + _WRITER_TAKES_S
         while time.monotonic() < deadline:
-            outcome = self._system.store.outcome(number)
+            outcome = self._system.store.outcome(done)
             if outcome == "":
-                return self._system.store.forgotten(number)
+                return self._system.store.forgotten(done)
             if outcome is not None:
                 raise StoreError(outcome)
             time.sleep(0.05)
@@ -294,13 +292,7 @@ class OpenedMemory:
             wall_ns=time.time_ns(),
         )
         with contextlib.suppress(StoreError):
-            try:
-                with Store.open(
-                    self._path, write=True, create=False, doing="omnilive ask"
-                ) as store:
-                    store.add_turn(turn)
-            except StoreBusy:
-                send(self._path, turn)
+            perform(self._path, turn, doing="omnilive ask")
 
 
 def open_store(store: str | Path | None = None, *, config: Config | None = None) -> OpenedMemory:

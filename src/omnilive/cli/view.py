@@ -187,11 +187,10 @@ class LiveView:
             return
         self._line("bold", ">", event.text or "(interrupted)")
         for moment in event.citations:
-            where = f"{moment.stream_name} {_position(moment.start_ns)}-{_position(moment.end_ns)}"
-            self._line("dim", "   ", f"[{moment.id}] {where} {moment.kind}: {moment.text}")
+            self._line("dim", "   ", f"[{moment.id}] {_where(moment)}")
 
     def _clock(self, stream: int, at_ns: int) -> str:
-        return f"{self._wire.name(stream)} {_position(at_ns)}"
+        return f"{self._wire.name(stream)} {wire.position(at_ns)}"
 
     def _line(self, style: str, head: str, text: str) -> None:
         self._console.print(Text.assemble((head, style), "  ", _printable(text)))
@@ -199,11 +198,11 @@ class LiveView:
     def _progress(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for name, position_s, length_s in self._running.progress():
-            place = _position(int(position_s * 1e9))
+            place = wire.position(int(position_s * 1e9))
             if length_s:
                 share = min(1.0, position_s / length_s)
                 bar = "#" * round(24 * share) + "." * (24 - round(24 * share))
-                table.add_row(name, bar, f"{place} of {_position(int(length_s * 1e9))}")
+                table.add_row(name, bar, f"{place} of {wire.position(int(length_s * 1e9))}")
             else:
                 table.add_row(name, "live", place)
         table.add_row(f"{self._clips} clips remembered", "", "")
@@ -226,10 +225,10 @@ class LiveView:
         self._live.stop()
 
 
-def _position(at_ns: int) -> str:
-    minutes, seconds = divmod(at_ns // 1_000_000_000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+def _where(moment: Moment) -> str:
+    """Return stream, span, kind and text of a cited moment."""
+    span = f"{wire.position(moment.start_ns)}-{wire.position(moment.end_ns)}"
+    return f"{moment.stream_name} {span} {moment.kind}: {moment.text}"
 
 
 def _printable(text: str) -> str:
@@ -242,8 +241,7 @@ def print_answer(ended: AnswerEnded) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print()
     for moment in ended.citations:
-        where = f"{moment.stream_name} {_position(moment.start_ns)}-{_position(moment.end_ns)}"
-        text = f"[{moment.id}] {moment.at} {where} {moment.kind}: {moment.text}"
+        text = f"[{moment.id}] {moment.at} {_where(moment)}"
         console.print(Text(_printable(text), style="dim"))
 
 

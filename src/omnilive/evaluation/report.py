@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from omnilive.evaluation.scoring import Scored
 from omnilive.events import NS_PER_S, Moment
+from omnilive.serving.wire import position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +50,6 @@ def to_html(shown: Shown) -> str:
         answers="".join(_answer(each) for each in shown.scored),
         moments="".join(_moment(moment) for moment in shown.moments),
     )
-
-
-def position(at_ns: int) -> str:
-    """Return stream time as minutes and seconds."""
-    minutes, seconds = divmod(at_ns // NS_PER_S, 60)
-    return f"{minutes}:{seconds:02}"
 
 
 def _clips(clips: Sequence[Moment]) -> Iterator[str]:

@@ -77,11 +77,6 @@ class Segmenter:
         """Where the piece that is not reported yet began; None if nobody may be speaking."""
         return self._blocks[0].at_ns if self._blocks else None
 
-    @property
-    def is_speaking(self) -> bool:
-        """Whether a voice is confirmed and its end not yet."""
-        return self._confirmed
-
     def push(self, at_ns: int, probability: float, level: float) -> list[Mark]:
         """Take the next block and return what is now known.
 

@@ -35,6 +35,13 @@ def seconds(ns: int) -> float:
     return round(ns / NS_PER_S, 3)
 
 
+def position(at_ns: int) -> str:
+    """Return stream time as people read it: minutes and seconds, hours where there are any."""
+    minutes, seconds = divmod(at_ns // NS_PER_S, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def local_time(wall_ns: int, zone: str) -> str:
     """Return UTC nanoseconds as local ISO 8601 with offset, to the millisecond."""
     instant = datetime.fromtimestamp(wall_ns / NS_PER_S, tz=UTC)
