@@ -57,6 +57,10 @@ def test_every_event_is_emitted_or_comes_from_outside() -> None:
         "Tick",
         "Pin",
         "Forget",
+        "OwnSpeech",
+        "Heard",
+        "Hold",
+        "Resume",
         "Interruption",
         "StageFailed",
     }

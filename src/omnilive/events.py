@@ -203,6 +203,7 @@ class Utterance:
     Attributes:
         id: `u<stream>-<start in ms>`; typed: the turn's own id.
         words: with times; `words_exact` is False where they are interpolated.
+        voice: "own" where it is what the system itself was saying, heard back.
         up_to: for a typed utterance, what the asker can have seen.
         scope: for a typed utterance, the only stream name asked about ("" = all).
     """
@@ -218,6 +219,29 @@ class Utterance:
     typed: bool = False
     up_to: tuple[UpTo, ...] = ()
     scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialUtterance:
+    """What a voice has said so far; the next one of the same `id` replaces it (decision 0009).
+
+    Attributes:
+        id: of the utterance that the turn will become; the same for all of a turn.
+        start_ns: where the turn began.
+        end_ns: how far the voice was heard; `end_ns - start_ns` says how long it lasts.
+        text: the words so far; "" while none were recognised.
+        voice: "own" where it is what the system itself is saying, heard back.
+        settled: the voice has paused and these are all its words, be it none; every `SpeechEnded`
+            of a user's voice is followed by exactly one of these. The turn may still go on.
+    """
+
+    id: str
+    stream: int
+    start_ns: int
+    end_ns: int
+    text: str
+    voice: Voice
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -509,7 +533,55 @@ class AnswerAudio:
     samples: Samples
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnSpeech:
+    """What the system says into the room of a stream while it says it (decision 0009).
+
+    Hearing compares it with what comes back through the microphone. Sent as the sound goes out, so
+    that it is known before its echo.
+
+    Attributes:
+        stream: the stream that may hear it.
+        at_ns: stream time at which the first sample went out; it is heard up to a second later.
+        text: words of the phrase, in the phrase's first piece; "" in later ones.
+        samples: the sound.
+    """
+
+    stream: int
+    turn_id: str
+    at_ns: int
+    text: str
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """How much of a spoken answer its listener has heard; once a turn, when its sound is over.
+
+    `text` is what was heard in words, whole phrases and the words of a cut one by their share.
+    """
+
+    turn_id: str
+    text: str
+    played_ms: int
+    complete: bool
+
+
 # --- control ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Fall silent at once and throw nothing away: a voice was confirmed while we spoke."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """It was nothing (a cough, a murmur): go on from the start of the unfinished phrase."""
+
+    turn_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -545,6 +617,7 @@ Event: TypeAlias = (
     | Tick
     | SpeechStarted
     | SpeechEnded
+    | PartialUtterance
     | Utterance
     | SoundEvent
     | SceneText
@@ -561,6 +634,10 @@ Event: TypeAlias = (
     | AnswerText
     | AnswerEnded
     | AnswerAudio
+    | OwnSpeech
+    | Heard
+    | Hold
+    | Resume
     | Interruption
     | StageFailed
     | Notice

@@ -1,0 +1,1 @@
+"""The server: HTTP, WebRTC and WebSocket, who may come in, and the page."""
