@@ -88,7 +88,8 @@ class CaseLog:
         width = max((len(case) for case in self.cases), default=0)
         return [
             f"{case:<{width}}  {line.tensors:>4} compared  largest relative error "
-            f"{line.relative:.1e} ({line.relative_of})  {line.share:>5.0%} of the limit ({line.share_of})"
+            f"{line.relative:.1e} ({line.relative_of})  "
+            f"{line.share:>5.0%} of the limit ({line.share_of})"
             for case, line in sorted(self.cases.items())
         ]
 

@@ -8,6 +8,7 @@ DIR is any folder of the layout of the project's reference vectors, whatever the
 from __future__ import annotations
 
 import pytest
+
 from reference_support import CASE_LOG, CaseLog
 
 
