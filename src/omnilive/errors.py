@@ -9,6 +9,7 @@
     |   |-- StoreTooNew      4   written by a newer version
     |   `-- UnknownMoment    4   no moment has this id
     |-- BackendError         5   a recogniser, reader or server failed
+    |   `-- CheckpointError  5   the weights of a network are not what they should be
     `-- Cancelled            1   a turn was cut while a backend was working
 
 Every message is one sentence that says what is wrong and, where it can, what to do next.
@@ -62,6 +63,10 @@ class BackendError(OmniLiveError):
     """A model or a server that the user chose could not do its work."""
 
     exit_code = 5
+
+
+class CheckpointError(BackendError):
+    """A network's weights or their configuration are missing, damaged or of another network."""
 
 
 class Cancelled(OmniLiveError):
