@@ -2,7 +2,10 @@
 
     OmniLiveError            exit code 1
     |-- UsageError           2   wrong arguments
-    |   `-- ConfigError      2   a configuration file or value is wrong
+    |   |-- ConfigError      2   a configuration file or value is wrong
+    |   |-- ProtocolError    2   a message of a conversation was not understood
+    |   |-- SessionLimit     2   as many conversations are open as may be
+    |   `-- UnknownSession   2   no conversation has this id
     |-- MediaError           3   a source could not be read
     |-- StoreError           4   the store could not be used
     |   |-- StoreBusy        4   another process is writing to it
@@ -33,6 +36,25 @@ class UsageError(OmniLiveError):
 
 class ConfigError(UsageError):
     """A configuration file, key or value is wrong."""
+
+
+class ProtocolError(UsageError):
+    """A message of a conversation was not understood (`docs/protocol.md`).
+
+    `code` is a word for programs, the text a sentence for people.
+    """
+
+    def __init__(self, text: str, code: str = "bad_message") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class SessionLimit(UsageError):
+    """As many conversations are open as may be at once."""
+
+
+class UnknownSession(UsageError):
+    """No conversation has the id that was given."""
 
 
 class MediaError(OmniLiveError):
