@@ -74,6 +74,56 @@ class MediaConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiveConfig:
+    """How live conversations run.
+
+    Attributes:
+        max_sessions: how many may be open at once.
+        grace_s: a conversation without a client ends after this.
+        record: whether what a client sends is recorded, so that its moments can be played.
+        record_height: the recording's pictures have at most this many lines.
+        record_fps: pictures a second in the recording.
+        interrupt_ms: a voice that lasts so long cuts an answer, words or not.
+        held_most_ms: an answer that is held goes on after this if no word was recognised.
+        undecided_ms: a turn of the user that gets neither question nor dismissal ends after this.
+        max_holds: after so many holds of one answer that were nothing, only words cut it.
+        recognisers: speech recognisers that the conversations share; 0: one for each 2 cores, at
+            most 2.
+    """
+
+    max_sessions: int = 8
+    grace_s: float = 60.0
+    record: bool = True
+    record_height: int = 480
+    record_fps: float = 5.0
+    interrupt_ms: int = 700
+    held_most_ms: int = 2000
+    undecided_ms: int = 10_000
+    max_holds: int = 3
+    recognisers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_sessions <= 1000:
+            raise ConfigError("live.max_sessions must be between 1 and 1000.")
+        if not 0 <= self.grace_s <= 86_400:
+            raise ConfigError("live.grace_s must be between 0 and 86400.")
+        if not 64 <= self.record_height <= 2160:
+            raise ConfigError("live.record_height must be between 64 and 2160.")
+        if not 0.2 <= self.record_fps <= 60:
+            raise ConfigError("live.record_fps must be between 0.2 and 60.")
+        if not 100 <= self.interrupt_ms <= 10_000:
+            raise ConfigError("live.interrupt_ms must be between 100 and 10000.")
+        if not 300 <= self.held_most_ms <= 60_000:
+            raise ConfigError("live.held_most_ms must be between 300 and 60000.")
+        if not 1000 <= self.undecided_ms <= 120_000:
+            raise ConfigError("live.undecided_ms must be between 1000 and 120000.")
+        if self.max_holds < 1:
+            raise ConfigError("live.max_holds must be at least 1.")
+        if not 0 <= self.recognisers <= 16:
+            raise ConfigError("live.recognisers must be between 0 and 16.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that can be set; see `omnilive config show`.
 
@@ -81,7 +131,8 @@ class Config:
         schema: version of the configuration file.
         preset: what these values started from.
         store: directory of the memory; "" is the user's data directory.
-        media, hearing, seeing, memory, gate, answerer, vlm, captions, speech, espeak: of each part.
+        media, hearing, seeing, memory, gate, answerer, vlm, captions, speech, espeak, live: of each
+            part.
     """
 
     schema: int = SCHEMA
@@ -97,6 +148,7 @@ class Config:
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     espeak: EspeakConfig = field(default_factory=EspeakConfig)
+    live: LiveConfig = field(default_factory=LiveConfig)
 
     def memory_path(self) -> Path:
         """Return the directory of the memory."""
