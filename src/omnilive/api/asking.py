@@ -21,6 +21,7 @@ from omnilive.memory.conversation import NewTurn
 from omnilive.memory.forget_request import Forgotten
 from omnilive.memory.moments import MomentQuery
 from omnilive.memory.performing import perform
+from omnilive.memory.store import Store
 from omnilive.presets import embedded
 from omnilive.system import Config, System
 
@@ -158,6 +159,19 @@ class OpenedMemory:
     def picture(self, moment: str) -> bytes:
         """Return the JPEG kept of a moment's clip; b"" if there is none."""
         return self._system.store.get(moment).picture
+
+    @property
+    def store(self) -> Store:
+        """The store, for reading."""
+        return self._system.store
+
+    def stream_number(self, name: str) -> int | None:
+        """Return the number of a stream; None for "".
+
+        Raises:
+            UsageError: there is no stream of this name.
+        """
+        return self._known_stream(name)
 
     def stats(self) -> dict[str, object]:
         """Return what is remembered and what it takes on disk."""
