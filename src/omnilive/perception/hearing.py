@@ -9,41 +9,34 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from omnilive.cancel import Cancel
-from omnilive.errors import BackendError
 from omnilive.events import (
     NS_PER_S,
     AudioChunk,
     Event,
-    Samples,
+    OwnSpeech,
     SoundEvent,
-    SpeechEnded,
-    SpeechStarted,
     StreamEnded,
     StreamGap,
     StreamStarted,
     Tick,
-    Utterance,
     Voice,
     Watermark,
-    Word,
     moment_id,
 )
+from omnilive.perception.ambient_voices import AmbientVoices
+from omnilive.perception.kept_sound import KeptSound, WordFinder
 from omnilive.perception.levels import LevelMeter, LevelsConfig, Sound, SoundClassifier
-from omnilive.perception.recognition import (
-    Recogniser,
-    RecognitionConfig,
-    Transcript,
-    is_made_up,
-    place_words,
-)
-from omnilive.perception.segmentation import Mark, Segment, Segmenter, VoiceEnded, VoiceStarted
-from omnilive.perception.sentences import Sentence, split_at_pauses
+from omnilive.perception.own_voice import OwnVoice, OwnVoiceConfig
+from omnilive.perception.recognition import Recogniser, RecognitionConfig
+from omnilive.perception.segmentation import Mark, Segmenter, VoiceEnded, VoiceStarted
 from omnilive.perception.sound_blocks import SoundBlock, SoundBlocks
+from omnilive.perception.turn_end import TurnEndConfig
+from omnilive.perception.user_turns import UserTurns
 from omnilive.perception.voice_activity import (
     BLOCK_NS,
     VoiceActivity,
@@ -66,12 +59,16 @@ class HearingConfig:
         voice_activity: when somebody is speaking.
         recognition: what is said.
         levels: loud sounds and silences.
+        turn_end: when a user's turn is over; other voices end by `voice_activity`'s pauses.
+        own_voice: how the system's own voice is told from a person's.
     """
 
     enabled: bool = True
     voice_activity: VoiceActivityConfig = field(default_factory=VoiceActivityConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     levels: LevelsConfig = field(default_factory=LevelsConfig)
+    turn_end: TurnEndConfig = field(default_factory=TurnEndConfig)
+    own_voice: OwnVoiceConfig = field(default_factory=OwnVoiceConfig)
 
 
 class Hearing:
@@ -95,25 +92,26 @@ class Hearing:
             raise ValueError("a Hearing that is enabled needs a voice activity backend")
         self._config = config
         self._voice_activity = voice_activity
-        self._recogniser = recogniser
         self._classifier = classifier
+        self._is_on = config.enabled
         self._state: VoiceActivityState | None = None
-        self._pad_blocks = config.voice_activity.speech_pad_ms * 1_000_000 // BLOCK_NS
-        kept_s = config.voice_activity.max_speech_duration_s + 5.0
-        kept = round(max(kept_s, config.levels.max_loud_s) * NS_PER_S / BLOCK_NS)
+        activity = config.voice_activity
+        pad_blocks = activity.speech_pad_ms * 1_000_000 // BLOCK_NS
+        self._max_blocks = round(activity.max_speech_duration_s * NS_PER_S / BLOCK_NS)
+        kept_s = max(activity.max_speech_duration_s + 5.0, config.levels.max_loud_s)
+        self._kept = KeptSound(round(kept_s * NS_PER_S / BLOCK_NS) + 2 * pad_blocks)
+        self._finder = WordFinder(self._kept, recogniser, pad_blocks)
         # Whether a block is speech is known later than its level: these wait for it.
         self._unmeasured: deque[tuple[SoundBlock, float]] = deque()
-        self._kept: deque[SoundBlock] = deque(maxlen=kept + 2 * self._pad_blocks)
         self._stream = 0
         self._voice: Voice = "ambient"
         self._position_ns = 0
-        self._error: BackendError | None = None
         self._begin_epoch(0, has_audio=False)
 
     @property
     def accepts(self) -> tuple[type[Event], ...]:
         """The event types this stage wants."""
-        return (StreamStarted, AudioChunk, StreamGap, Tick, StreamEnded)
+        return (StreamStarted, AudioChunk, StreamGap, Tick, StreamEnded, OwnSpeech)
 
     def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
         """Take one event; yield what was heard, and how far everything heard is reported.
@@ -128,6 +126,8 @@ class Hearing:
             self._begin_epoch(event.at_ns, has_audio=event.has_audio)
         elif not self._has_audio:
             return
+        elif isinstance(event, OwnSpeech):
+            self._own.take(event)
         elif isinstance(event, AudioChunk):
             if self._blocks.breaks_at(event):
                 yield from self._break_off(cancel)
@@ -146,9 +146,19 @@ class Hearing:
         elif isinstance(event, StreamEnded):
             yield from self._break_off(cancel)
             yield from self._advance(event.at_ns)
-        error, self._error = self._error, None
+        error = self._finder.take_error()
         if error is not None:
             raise error
+
+    def configure(self, config: HearingConfig) -> None:
+        """Turn hearing on or off; nothing else of it can be changed while a stream runs.
+
+        Raises:
+            ValueError: it was built without the backend that it now needs.
+        """
+        if config.enabled and self._voice_activity is None:
+            raise ValueError("a Hearing that is enabled needs a voice activity backend")
+        self._config = replace(self._config, enabled=config.enabled)
 
     def close(self) -> None:
         """Let go of the network; shared backends are closed by who built them."""
@@ -158,11 +168,25 @@ class Hearing:
     def _begin_epoch(self, at_ns: int, *, has_audio: bool) -> None:
         self._has_audio = has_audio
         self._blocks = SoundBlocks()
-        self._segmenter = Segmenter(self._config.voice_activity)
+        self._own = OwnVoice(self._config.own_voice)
         self._levels = LevelMeter(self._config.levels)
         self._kept.clear()
-        self._num_blocks = 0
-        self._given_blocks = 0  # how many of this run the recogniser has had
+        self._voices: AmbientVoices | UserTurns
+        activity = self._config.voice_activity
+        if self._voice == "user":
+            pause_ms = self._config.turn_end.pause_ms
+            self._segmenter = Segmenter(replace(activity, min_silence_duration_ms=pause_ms))
+            self._voices = UserTurns(
+                self._stream,
+                self._config.turn_end,
+                self._segmenter,
+                self._max_blocks,
+                self._finder,
+                self._own,
+            )
+        else:
+            self._segmenter = Segmenter(activity)
+            self._voices = AmbientVoices(self._stream, self._voice, self._finder, self._own)
         self._num_zero = 0
         self._position_ns = at_ns
         self._watermark_ns = at_ns
@@ -172,15 +196,20 @@ class Hearing:
     # --- one block ----------------------------------------------------------------------
 
     def _hear(self, block: SoundBlock, cancel: Cancel) -> Iterator[Event]:
+        if self._is_on != self._config.enabled:
+            # Switched between two blocks: what is open ends here, like at a hole.
+            yield from self._close_open(cancel)
+            self._is_on = self._config.enabled
         self._position_ns = block.end_ns
-        if self._config.enabled:
-            self._num_blocks += 1
-            self._kept.append(block)
+        if self._is_on:
+            self._kept.push(block)
+            self._own.hear(block)
             power = float(np.dot(block.samples, block.samples)) / block.num_samples
             probability = self._probability(block, power)
             marks = self._segmenter.push(block.at_ns, probability, power**0.5)
             self._unmeasured.append((block, power))
             yield from self._report(marks, cancel)
+            yield from self._voices.after_block(self._position_ns, cancel)
             if self._segmenter.open_ns is None:
                 yield from self._measure(self._position_ns, is_speech=False)
         safe_ns = self._safe_ns()
@@ -205,69 +234,12 @@ class Hearing:
             if isinstance(mark, VoiceStarted):
                 yield from self._measure(mark.start_ns, is_speech=False)
                 yield from self._sounds(self._levels.speech_began(mark.start_ns))
-                yield SpeechStarted(stream=self._stream, at_ns=mark.start_ns, voice=self._voice)
-            elif isinstance(mark, VoiceEnded):
-                yield from self._measure(mark.end_ns, is_speech=True)
-                self._levels.speech_ended(mark.end_ns)
-                yield SpeechEnded(
-                    stream=self._stream,
-                    start_ns=mark.start_ns,
-                    at_ns=min(mark.end_ns, self._position_ns),
-                    voice=self._voice,
-                )
             else:
                 # Endless talk must not let the waiting levels pile up.
                 yield from self._measure(mark.end_ns, is_speech=True)
-                yield from self._recognise(mark, cancel)
-
-    def _recognise(self, segment: Segment, cancel: Cancel) -> Iterator[Utterance]:
-        first = max(segment.first_block - self._pad_blocks, self._given_blocks)
-        end = segment.first_block + len(segment.voiced)
-        last = min(end + self._pad_blocks, segment.lent_until)
-        self._given_blocks = end
-        if self._recogniser is None:
-            return
-        samples = self._samples(first, last)
-        try:
-            transcript = self._recogniser.transcribe(samples, cancel)
-        except BackendError as error:
-            self._error = error
-            return
-        text = " ".join(transcript.text.split())
-        if is_made_up(text, len(segment.voiced) * BLOCK_NS / NS_PER_S):
-            return
-        # Word times that are exact need no pauses; a person's turn stays in one piece.
-        if transcript.words or self._voice == "user":
-            parts = [Sentence(text, 0, len(segment.voiced))]
-        else:
-            parts = split_at_pauses(text, segment.voiced)
-        padding_ns = (segment.first_block - first) * BLOCK_NS
-        for part in parts:
-            start_ns = segment.start_ns + part.first * BLOCK_NS
-            # The last block of a run is filled up with zeros that nobody heard.
-            end_ns = min(segment.start_ns + part.end * BLOCK_NS, self._position_ns)
-            if transcript.words:
-                words = _exact_words(transcript, segment, padding_ns)
-            else:
-                words = place_words(
-                    part.text, start_ns, BLOCK_NS, segment.voiced[part.first : part.end]
-                )
-            yield Utterance(
-                id=moment_id("u", self._stream, start_ns),
-                stream=self._stream,
-                start_ns=start_ns,
-                end_ns=end_ns,
-                text=part.text,
-                voice=self._voice,
-                words=words,
-                words_exact=transcript.words_exact and bool(transcript.words),
-            )
-
-    def _samples(self, first: int, end: int) -> Samples:
-        """Return the sound of some blocks, by their numbers since the run began."""
-        oldest = self._num_blocks - len(self._kept)
-        blocks = [self._kept[i - oldest] for i in range(max(first, oldest), end)]
-        return np.concatenate([block.samples[: block.num_samples] for block in blocks])
+                if isinstance(mark, VoiceEnded):
+                    self._levels.speech_ended(mark.end_ns)
+            yield from self._voices.take(mark, self._position_ns, cancel)
 
     def _measure(self, until_ns: int, *, is_speech: bool) -> Iterator[SoundEvent]:
         """Measure the levels of blocks of which it is now known whether they are speech."""
@@ -281,12 +253,8 @@ class Hearing:
         for sound in sounds:
             label = sound.label
             if self._classifier is not None and label != "silence":
-                blocks = [
-                    block.samples
-                    for block in self._kept
-                    if sound.start_ns <= block.at_ns < sound.end_ns
-                ]
-                label = self._classifier.classify(np.concatenate(blocks)) or label
+                heard = self._kept.between(sound.start_ns, sound.end_ns)
+                label = self._classifier.classify(heard) or label
             yield SoundEvent(
                 id=moment_id("s", self._stream, sound.start_ns),
                 stream=self._stream,
@@ -303,17 +271,27 @@ class Hearing:
         last = self._blocks.flush()
         if last is not None:
             yield from self._hear(last, cancel)
+        yield from self._close_open(cancel)
+
+    def _close_open(self, cancel: Cancel) -> Iterator[Event]:
         yield from self._report(self._segmenter.flush(), cancel)
+        yield from self._voices.flush(self._position_ns, cancel)
         yield from self._measure(self._position_ns, is_speech=False)
         yield from self._sounds(self._levels.flush())
+        self._own.pause()
         self._kept.clear()
-        self._num_blocks = self._given_blocks = self._num_zero = 0
+        self._num_zero = 0
         if self._state is not None:
             self._state.reset()
 
     def _safe_ns(self) -> int:
         """Return up to where nothing more can be reported."""
-        starts = (self._segmenter.open_ns, self._levels.open_ns, self._blocks.waiting_ns)
+        starts = (
+            self._segmenter.open_ns,
+            self._voices.open_ns,
+            self._levels.open_ns,
+            self._blocks.waiting_ns,
+        )
         known = [start for start in starts if start is not None]
         return min([self._position_ns, *known])
 
@@ -322,13 +300,3 @@ class Hearing:
             self._watermark_ns = at_ns
             self._position_ns = max(self._position_ns, at_ns)
             yield Watermark(stream=self._stream, sense="hearing", at_ns=at_ns)
-
-
-def _exact_words(transcript: Transcript, segment: Segment, padding_ns: int) -> tuple[Word, ...]:
-    origin_ns = segment.start_ns - padding_ns
-
-    def place(seconds: float) -> int:
-        at_ns = origin_ns + round(seconds * NS_PER_S)
-        return min(max(at_ns, segment.start_ns), segment.end_ns)
-
-    return tuple(Word(w.text, place(w.start_s), place(w.end_s)) for w in transcript.words)

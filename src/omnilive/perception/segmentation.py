@@ -25,10 +25,14 @@ class VoiceStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceEnded:
-    """The voice that began at `start_ns` stopped at `end_ns`."""
+    """The voice that began at `start_ns` stopped at `end_ns`.
+
+    `has_rest` is False where all of it was cut before: then no segment follows.
+    """
 
     start_ns: int
     end_ns: int
+    has_rest: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,36 @@ class Segmenter:
     def open_ns(self) -> int | None:
         """Where the piece that is not reported yet began; None if nobody may be speaking."""
         return self._blocks[0].at_ns if self._blocks else None
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether a voice is confirmed and has not ended."""
+        return self._confirmed and bool(self._blocks)
+
+    @property
+    def first_block(self) -> int:
+        """Number of the open piece's first block; meaningless if nothing is open."""
+        return self._first_block
+
+    def piece(self) -> Segment | None:
+        """Return the open piece up to its last voiced block; None if there is none."""
+        return self._segment(len(self._blocks))
+
+    def bound(self, num_blocks: int) -> None:
+        """Let the open piece, and those after it, last at most this long."""
+        self._max_speech = max(num_blocks, 2 * self._min_speech)
+
+    def cut_before(self, number: int) -> Segment | None:
+        """Cut the open piece before a block, as if another voice began there.
+
+        Returns:
+            The first part; None if nothing in it was voiced. The rest is a confirmed voice.
+        """
+        at = min(max(number - self._first_block, 0), len(self._blocks) - 1)
+        segment = self._segment(at)
+        self._drop(at)
+        self._voice_start_ns = self._blocks[0].at_ns
+        return segment
 
     def push(self, at_ns: int, probability: float, level: float) -> list[Mark]:
         """Take the next block and return what is now known.
@@ -126,7 +160,10 @@ class Segmenter:
             segment = self._segment(len(self._blocks))
             # After a cut the rest may be nothing but the pause.
             end_ns = self._blocks[0].at_ns if segment is None else segment.end_ns
-            marks.append(VoiceEnded(start_ns=self._voice_start_ns, end_ns=end_ns))
+            has_rest = segment is not None
+            marks.append(
+                VoiceEnded(start_ns=self._voice_start_ns, end_ns=end_ns, has_rest=has_rest)
+            )
             if segment is not None:
                 marks.append(segment)
         self._reset()
@@ -139,10 +176,13 @@ class Segmenter:
             return []
         at = self._least_voiced()
         segment = self._segment(at)
-        self._blocks = self._blocks[at:]
-        self._first_block += at
-        self._last_voiced = max(self._last_voiced - at, -1)
+        self._drop(at)
         return [] if segment is None else [segment]
+
+    def _drop(self, num_blocks: int) -> None:
+        self._blocks = self._blocks[num_blocks:]
+        self._first_block += num_blocks
+        self._last_voiced = max(self._last_voiced - num_blocks, -1)
 
     def _least_voiced(self) -> int:
         """Return the block of the second half before which a cut does least harm."""
