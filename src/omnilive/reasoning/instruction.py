@@ -137,6 +137,16 @@ def why_not_for_us(text: str, names: tuple[str, ...]) -> str:
     return "talk"
 
 
+def is_murmur(text: str) -> bool:
+    """Whether `text` is nothing, a filler or a backchannel: no word that takes the floor."""
+    words = tokens(text)
+    if not any(character.isalpha() for word in words for character in word):
+        return True
+    if is_chinese(text):
+        return _CHINESE_BACKCHANNEL.match(text.strip()) is not None
+    return len(words) <= 5 and all(word in _BACKCHANNELS or word in _FILLERS for word in words)
+
+
 def needs_of(text: str) -> Needs:
     """Return whether the question asks for the past, the present or both."""
     folded = text.casefold().replace("\u2019", "'")
