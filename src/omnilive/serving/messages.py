@@ -79,7 +79,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "heard": ("turn", "text", "played_ms", "complete"),
     "latency": ("turn", "stages", "total_ms"),
     "level": ("rms_db",),
-    "health": ("problems", "sound"),
+    "health": ("problems", "codes", "sound"),
     "settings": ("settings",),
     "forgotten": ("moments",),
     "failure": ("stage", "error"),
