@@ -10,7 +10,6 @@ clip of seeing, so the session keeps it back until both have worked it off.
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -19,7 +18,6 @@ from typing import Protocol, TypeVar
 from omnilive.cancel import Cancel
 from omnilive.errors import UsageError
 from omnilive.events import (
-    AnswerEnded,
     AudioChunk,
     Dismissed,
     Event,
@@ -36,9 +34,11 @@ from omnilive.events import (
     VideoFrame,
     Watermark,
 )
+from omnilive.serving.complaints import Complaints
 from omnilive.serving.courier import CAPTIONER, TURN_EVENTS, Courier, capacity, is_packed
 from omnilive.serving.journal import Journal
 from omnilive.serving.mailbox import Mailbox
+from omnilive.serving.turns import Turns, question_of, turn_of, unanswered
 from omnilive.serving.worker import Worker
 from omnilive.stage import Stage
 
@@ -47,7 +47,6 @@ T = TypeVar("T")
 # Heavy or frequent, of no use to who watches the session.
 _PRIVATE = (VideoFrame, AudioChunk, MediaPacket, Tick, Watermark, Retrieval)
 _VIEW_CAPACITY = 4096
-_SAME_ERROR_S = 10.0  # a stage that fails on and on says so this often
 _GATE = "gate"
 
 
@@ -84,11 +83,11 @@ class Session:
         max_turns: int = 32,
     ) -> None:
         self.system = system
-        self.failures: Counter[str] = Counter()
         self._lossless = lossless
         self._courier = Courier(self._must_flow)
         self._journal = journal
-        self._max_turns = max_turns
+        self._turns = Turns(max_turns)
+        self._complaints = Complaints()
         self._view: Mailbox[Event] = Mailbox(_VIEW_CAPACITY)
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
@@ -96,12 +95,9 @@ class Session:
         self._workers: dict[str, Worker] = {}
         self._streams: dict[int, list[str]] = {}
         self._live: set[int] = set()
-        self._told: dict[str, tuple[str, float]] = {}
         self._positions: dict[int, int] = {}
         self._ending: dict[int, tuple[StreamEnded, set[str]]] = {}
         self._ended: dict[int, threading.Event] = {}
-        self._turns: dict[str, Cancel] = {}
-        self._cut: set[str] = set()
         self._cancel = Cancel()
         self._captions_cut = Cancel()
         self._closed = False
@@ -113,6 +109,11 @@ class Session:
     def dropped(self) -> Counter[str]:
         """What was dropped, by name."""
         return self._courier.dropped
+
+    @property
+    def failures(self) -> Counter[str]:
+        """How often which stage failed."""
+        return self._complaints.counts
 
     # --- what drives the session ---------------------------------------------------------
 
@@ -145,12 +146,8 @@ class Session:
         text = text.strip()
         if not text:
             raise UsageError("The question is empty; write what you want to know.")
+        self._turns.open(turn)
         with self._lock:
-            if len(self._turns) >= self._max_turns:
-                raise UsageError(
-                    f"{len(self._turns)} questions are open already; wait for an answer."
-                )
-            self._turns[turn] = Cancel()  # from here on it counts, and can be cut
             up_to = tuple(UpTo(stream, ns + 1) for stream, ns in self._positions.items())
         newest = max((ns for _, ns in up_to), default=0)
         self.feed(
@@ -169,30 +166,29 @@ class Session:
 
     def interrupt_all(self) -> None:
         """Cut every turn that is open."""
-        with self._lock:
-            turns = list(self._turns)
-        for turn in turns:
+        for turn in self._turns.all():
             self.interrupt(turn)
 
     def report(self, event: StageFailed) -> None:
         """Tell who watches the session of a failure outside the stages."""
-        with self._lock:
-            self.failures[event.stage.split()[0]] += 1
+        self._complaints.count(event.stage)
+        self._publish(event)
+
+    def tell(self, event: Event) -> None:
+        """Tell who watches the session of something that happened outside its stages."""
         self._publish(event)
 
     def interrupt(self, turn_id: str) -> None:
         """Cut a turn: its backends stop, its waiting events go, its later ones are discarded."""
-        with self._lock:
-            cancel = self._turns.get(turn_id)
-            if cancel is None:
-                return
-            self._cut.add(turn_id)
-            event = Interruption(turn_id=turn_id)
-            self._publish(event)
-            workers = list(self._workers.values())
+        cancel = self._turns.cut(turn_id, self._publish)
+        if cancel is None:
+            return
         cancel.set()
+        event = Interruption(turn_id=turn_id)
+        with self._lock:
+            workers = list(self._workers.values())
         for worker in workers:
-            gone = worker.mailbox.discard(lambda letter: _turn_of(letter) == turn_id)
+            gone = worker.mailbox.discard(lambda letter: turn_of(letter) == turn_id)
             for letter in gone:
                 self._cut_off(letter)
             self._landed(len(gone))
@@ -282,34 +278,22 @@ class Session:
         return worker
 
     def _emitted(self, event: Event) -> None:
-        turn = getattr(event, "turn_id", None)
+        turn = turn_of(event)
         if turn is None:
             if isinstance(event, Dismissed):
-                with self._lock:
-                    self._turns.pop(event.utterance, None)
+                self._turns.drop(event.utterance)
             self._publish(event)
             self._route(event)
-            return
-        # Published under the lock: nothing of a turn is seen after its Interruption.
-        with self._lock:
-            if isinstance(event, Question) and turn not in self._turns:
-                self._turns[turn] = Cancel()
-            unwanted = turn in self._cut and not isinstance(event, AnswerEnded)
-            if isinstance(event, AnswerEnded):
-                self._turns.pop(turn, None)
-                self._cut.discard(turn)
-            if not unwanted:
-                self._publish(event)
-        if unwanted:
-            self._cut_off(event)
-        else:
+        elif self._turns.pass_on(turn, event, self._publish):
             self._route(event)
+        else:
+            self._cut_off(event)
 
     def _cut_off(self, letter: object) -> None:
         """End the turn of a question or retrieval that nobody will work on any more."""
-        question = letter.question if isinstance(letter, Retrieval) else letter
-        if isinstance(question, Question):
-            self._emitted(_unanswered(question, ""))
+        question = question_of(letter)
+        if question is not None:
+            self._emitted(unanswered(question, ""))
 
     def _route(self, event: Event) -> bool:
         with self._lock:
@@ -351,29 +335,18 @@ class Session:
         self._landed(1)
 
     def _failed(self, name: str, event: Event, error: str) -> None:
-        question = event.question if isinstance(event, Retrieval) else event
-        if error:
-            with self._lock:
-                self.failures[name.split()[0]] += 1
-                # A full disk fails every packet: one sentence now and then says it.
-                now_s = time.monotonic()
-                told, told_s = self._told.get(name, ("", 0.0))
-                again = told == error and now_s - told_s < _SAME_ERROR_S
-                if not again:
-                    self._told[name] = (error, now_s)
-            if not again or isinstance(question, Question):
-                self._publish(StageFailed(stage=name, error=error))
-        if isinstance(question, Question):
-            self._emitted(_unanswered(question, error))
+        question = question_of(event)
+        if error and (self._complaints.is_news(name, error) or question is not None):
+            self._publish(StageFailed(stage=name, error=error))
+        if question is not None:
+            self._emitted(unanswered(question, error))
         elif isinstance(event, Utterance) and name == _GATE and event.id in self._turns:
             asked = Question(turn_id=event.id, text=event.text, needs="past")
-            self._emitted(_unanswered(asked, error))
+            self._emitted(unanswered(asked, error))
 
     def _cancel_for(self, name: str, event: Event) -> Cancel:
-        turn = getattr(event, "turn_id", None)
-        with self._lock:
-            standing = self._captions_cut if name == CAPTIONER else self._cancel
-            return self._turns.get(turn, standing) if turn else standing
+        standing = self._captions_cut if name == CAPTIONER else self._cancel
+        return self._turns.cancel(turn_of(event), standing)
 
     # --- bookkeeping ---------------------------------------------------------------------
 
@@ -405,18 +378,3 @@ class Session:
             self._in_flight -= count
             if self._in_flight == 0:
                 self._idle.notify_all()
-
-
-def _unanswered(question: Question, error: str) -> AnswerEnded:
-    return AnswerEnded(
-        turn_id=question.turn_id,
-        question=question.text,
-        text="",
-        outcome="failed" if error else "interrupted",
-        known=False,
-        error=error,
-    )
-
-
-def _turn_of(letter: object) -> str | None:
-    return getattr(letter, "turn_id", None)
