@@ -82,6 +82,8 @@ def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> 
     connection.execute("DROP TABLE total; DROP TABLE horizon; DROP INDEX node_pinned")
     connection.execute("DROP TABLE vector_erasure; DROP INDEX moment_hidden")
     connection.execute("ALTER TABLE node DROP COLUMN faded")
+    for column in ("heard", "heard_ms", "heard_complete"):
+        connection.execute(f"ALTER TABLE turn DROP COLUMN {column}")
     connection.execute("ALTER TABLE moment DROP COLUMN asked")
     connection.execute("DELETE FROM meta WHERE key = 'erased'")
     connection.execute("UPDATE meta SET value = 1 WHERE key = 'schema_version'")

@@ -69,7 +69,7 @@ def test_stages_accept_and_emit_what_the_table_says(tmp_path: Path) -> None:
     begun, _ = system.begin_epoch(  # type: ignore[misc]
         name="world",
         source="world.mp4",
-        voice="ambient",
+        voice="user",  # only a user has partials
         zone="UTC",
         info=reader.info,
         now_ns=10**18,

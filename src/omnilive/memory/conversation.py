@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from omnilive.events import Heard
 from omnilive.memory.database import Database
 
 MAX_TURN_CHARACTERS = 20_000
+# What a turn takes, with what was heard of it in place of {}.
+TURN_BYTES = (
+    "length(CAST(question AS BLOB)) + length(CAST(answer AS BLOB)) + length(CAST({} AS BLOB))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,10 @@ class NewTurn:
 
 
 class Turn(NamedTuple):
-    """A finished turn; a redacted one has lost its words."""
+    """A finished turn; a redacted one has lost its words.
+
+    `heard` is how much of the answer was heard aloud, for `heard_ms`; None if it was not spoken.
+    """
 
     turn_id: str
     question: str
@@ -39,6 +47,9 @@ class Turn(NamedTuple):
     redacted: bool
     wall_ns: int
     citations: tuple[str, ...]
+    heard: str = ""
+    heard_ms: int | None = None
+    heard_complete: bool = False
 
 
 def add_turn(database: Database, turn: NewTurn) -> None:
@@ -59,15 +70,35 @@ def add_turn(database: Database, turn: NewTurn) -> None:
         )
 
 
+def note_heard(database: Database, heard: Heard) -> bool:
+    """Keep with the newest turn of this id how much of it was heard; False if there is none."""
+    row = database.row(
+        "SELECT id, redacted FROM turn WHERE turn_id = ? ORDER BY id DESC LIMIT 1",
+        (heard.turn_id,),
+    )
+    if row is None:
+        return False
+    turn, redacted = row
+    text = "" if redacted else heard.text[:MAX_TURN_CHARACTERS]
+    with database.transaction():
+        database.run(
+            "UPDATE turn SET heard = ?, heard_ms = ?, heard_complete = ?, bytes = "
+            f"{TURN_BYTES.format('?')} WHERE id = ?",
+            (text, heard.played_ms, heard.complete, text, turn),
+        )
+    return True
+
+
 def turns(database: Database, limit: int) -> list[Turn]:
     """Return the newest turns, oldest first."""
     found = []
     for row in database.rows(
-        "SELECT id, turn_id, question, answer, outcome, known, redacted, wall_ns FROM turn "
-        "ORDER BY id DESC LIMIT ?",
+        "SELECT id, turn_id, question, answer, outcome, known, redacted, wall_ns, heard, heard_ms, "
+        "heard_complete FROM turn ORDER BY id DESC LIMIT ?",
         (limit,),
     ):
-        number, turn_id, question, answer, outcome, known, redacted, wall_ns = row
+        number, turn_id, question, answer, outcome, known, redacted, wall_ns, *aloud = row
+        heard, heard_ms, heard_complete = aloud
         citations = tuple(
             citation
             for (citation,) in database.rows(
@@ -84,6 +115,9 @@ def turns(database: Database, limit: int) -> list[Turn]:
                 redacted=bool(redacted),
                 wall_ns=wall_ns,
                 citations=citations,
+                heard=heard,
+                heard_ms=heard_ms,
+                heard_complete=bool(heard_complete),
             )
         )
     return found[::-1]

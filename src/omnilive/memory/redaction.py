@@ -22,15 +22,16 @@ def redact_turns(database: Database, ids: set[str], texts: Iterable[str]) -> int
             turns.add(turn)
     quotations = _quotations(texts)
     asked = {f"q-{public_id}" for public_id in ids}
-    for turn, turn_id, question, answer in database.rows(
-        "SELECT id, turn_id, question, answer FROM turn WHERE redacted = 0"
+    for turn, turn_id, *texts_of_turn in database.rows(
+        "SELECT id, turn_id, question, answer, heard FROM turn WHERE redacted = 0"
     ):
-        if turn_id in asked or any(_quotes(text, quotations) for text in (question, answer)):
+        if turn_id in asked or any(_quotes(text, quotations) for text in texts_of_turn):
             turns.add(turn)
     for turn in turns:
         # The question often repeats the words that were to be forgotten.
         database.run(
-            "UPDATE turn SET question = '', answer = '', redacted = 1, bytes = 0 WHERE id = ?",
+            "UPDATE turn SET question = '', answer = '', heard = '', redacted = 1, bytes = 0 "
+            "WHERE id = ?",
             (turn,),
         )
         database.run("DELETE FROM citation WHERE turn = ?", (turn,))

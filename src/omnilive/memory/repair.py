@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnilive.memory import clips, derived, totals
+from omnilive.memory.conversation import TURN_BYTES
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.opening import CACHE
@@ -89,7 +90,7 @@ def _drop(findings: Sequence[Finding], database: Database) -> None:
     for finding in findings:
         if finding.table == "turn":
             database.run(
-                "UPDATE turn SET question = '', answer = '', bytes = 0 WHERE id = ?",
+                "UPDATE turn SET question = '', answer = '', heard = '', bytes = 0 WHERE id = ?",
                 (finding.key,),
             )
             database.run("DELETE FROM citation WHERE turn = ?", (finding.key,))
@@ -110,7 +111,7 @@ def _count_again(database: Database) -> None:
         ("thumbnail", "length(jpeg)"),
         ("node_vector", "length(data)"),
         ("moment_vector", "length(data)"),
-        ("turn", "length(CAST(question AS BLOB)) + length(CAST(answer AS BLOB))"),
+        ("turn", TURN_BYTES.format("heard")),
     ):
         database.run(f"UPDATE {table} SET bytes = {length} WHERE bytes != {length}")
     database.run(

@@ -13,7 +13,7 @@ import apsw
 from omnilive.memory import totals
 
 APPLICATION_ID = 0x4F4D4E49  # "OMNI"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_MS = 5_000
 
 _TABLES = """
@@ -106,10 +106,12 @@ CREATE INDEX fragment_by_time ON fragment(stream, start_ns);
 CREATE INDEX fragment_by_node ON fragment(node);
 CREATE INDEX fragment_by_segment ON fragment(segment);
 
+-- heard: how much of the answer was heard aloud; heard_ms is NULL where it was not spoken.
 CREATE TABLE turn(
   id INTEGER PRIMARY KEY, turn_id TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL,
   outcome TEXT NOT NULL, known INTEGER NOT NULL, redacted INTEGER NOT NULL DEFAULT 0,
-  wall_ns INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL);
+  wall_ns INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL,
+  heard TEXT NOT NULL DEFAULT '', heard_ms INTEGER, heard_complete INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE citation(
   turn INTEGER NOT NULL REFERENCES turn ON DELETE CASCADE, position INTEGER NOT NULL,
   moment TEXT NOT NULL, PRIMARY KEY(turn, position)) WITHOUT ROWID;
@@ -197,9 +199,19 @@ def _to_version_4(connection: apsw.Connection) -> None:
     connection.execute(_FOR_SEARCH)
 
 
+def _to_version_5(connection: apsw.Connection) -> None:
+    """Keep how much of an answer was heard."""
+    connection.execute(
+        "ALTER TABLE turn ADD COLUMN heard TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE turn ADD COLUMN heard_ms INTEGER;"
+        "ALTER TABLE turn ADD COLUMN heard_complete INTEGER NOT NULL DEFAULT 0;"
+    )
+
+
 MIGRATIONS: dict[int, Callable[[apsw.Connection], None]] = {
     1: _to_version_2,
     2: _to_version_3,
     3: _to_version_4,
+    4: _to_version_5,
 }
 """From version N (the key) to N + 1."""

@@ -20,9 +20,11 @@ from omnilive.events import (
     ClipMemory,
     Event,
     Forget,
+    Heard,
     MediaPacket,
     Moment,
     Notice,
+    PartialUtterance,
     Pin,
     Question,
     Retrieval,
@@ -41,6 +43,7 @@ from omnilive.memory.budget import BudgetConfig
 from omnilive.memory.clips import NewClip
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
+from omnilive.memory.foresight import Foresight
 from omnilive.memory.forget_request import ForgetRequest
 from omnilive.memory.look_alikes import PendingPicture
 from omnilive.memory.newest import NewestFrames
@@ -83,6 +86,9 @@ class MemoryConfig:
     budget: BudgetConfig = field(default_factory=BudgetConfig)
 
 
+_MAX_HEARD = 32  # answers whose sound was over before they were kept
+
+
 class Memory:
     """Remembers several streams at once in one store."""
 
@@ -107,11 +113,13 @@ class Memory:
         self._config = config
         self._wall_clock = wall_clock
         self._recall = Recall(store, embedder, self._config.recall)
+        self._foresight = Foresight(store, self._recall)
         self._keeper = store.keeper(self._config.budget)
         self._streams: dict[int, PendingStream] = {}
         self._newest = NewestFrames()
         self._ending: list[PendingStream] = []
         self._turns: list[NewTurn] = []
+        self._heard: dict[str, Heard] = {}  # of turns that are not kept yet, oldest first
         store.errands.on_forget = self._drop_pending
         if config.fan_out < 2:
             raise ConfigError("memory.fan_out must be at least 2: a block joins several.")
@@ -131,6 +139,7 @@ class Memory:
             StreamGap,
             Tick,
             StreamEnded,
+            PartialUtterance,
             Utterance,
             SoundEvent,
             SceneText,
@@ -139,6 +148,7 @@ class Memory:
             Caption,
             Question,
             AnswerEnded,
+            Heard,
             Pin,
             Forget,
         )
@@ -147,6 +157,11 @@ class Memory:
         """Take one event; yield what was remembered, or what a question finds."""
         if isinstance(event, VideoFrame):
             self._newest.take(event)
+            return
+        if isinstance(event, PartialUtterance):
+            # With a wall clock "ten minutes ago" is another time by the time it is asked.
+            if self._wall_clock is None:
+                self._foresight.look(event, self._pending_moments())
             return
         if isinstance(event, Question):
             self._note_asked(event)
@@ -158,12 +173,23 @@ class Memory:
         elif isinstance(event, AnswerEnded):
             if self._store.write:
                 self._turns.append(self._turn(event))
+        elif isinstance(event, Heard):
+            self._note_heard(event)
         elif isinstance(event, Caption):
             self._take_caption(event)
         elif isinstance(event, StreamStarted):
             self._start(event)
         else:
             self._take(event)
+        yield from self._commit()
+
+    def idle(self, wall_ns: int) -> Iterator[Event]:
+        """Do what ticks set off, for a store that no live stream ticks at the moment.
+
+        Args:
+            wall_ns: UTC.
+        """
+        self._upkeep(wall_ns)
         yield from self._commit()
 
     def passed_ns(self, stream: int) -> int:
@@ -199,6 +225,7 @@ class Memory:
 
     def close(self) -> None:
         """Let go of what is pending; the store belongs to whoever opened it."""
+        self._foresight.forget()
         self._ending.clear()
         self._streams.clear()
 
@@ -251,8 +278,11 @@ class Memory:
         ):
             self._store.add_anchor(event.stream, started.epoch, event.at_ns, event.wall_ns)
             pending.anchored_ns = event.at_ns
+        self._upkeep(event.wall_ns if started.live else 0)
+
+    def _upkeep(self, wall_ns: int) -> None:
         self._store.carry_out_commands()
-        self._keeper.after_tick(event.wall_ns if started.live else 0)
+        self._keeper.after_tick(wall_ns)
 
     def _take_caption(self, event: Caption) -> None:
         pending = self._streams.get(event.stream)
@@ -267,7 +297,10 @@ class Memory:
         while self._turns:
             open_ids = {each for one in self._pending_moments() for each in (one.id, one.clip)}
             self._store.add_turn(self._turns[0], open_ids)
+            heard = self._heard.pop(self._turns[0].turn_id, None)
             del self._turns[0]
+            if heard is not None:
+                self._store.note_heard(heard)
         for pending in [*self._ending, *self._streams.values()]:
             stream = pending.started.stream
             late = pending.take_late()
@@ -320,7 +353,10 @@ class Memory:
     def _retrieve(self, question: Question) -> Retrieval:
         now_wall_ns = None if self._wall_clock is None else self._wall_clock()
         pictures = self._pending_pictures() if question.picture else []
-        found = self._recall.retrieve(question, self._pending_moments(), now_wall_ns, pictures)
+        pending = self._pending_moments()
+        found = self._foresight.take(question, pending)
+        if found is None:
+            found = self._recall.retrieve(question, pending, now_wall_ns, pictures)
         asked = frozenset(
             number
             for number, pending in self._streams.items()
@@ -362,6 +398,14 @@ class Memory:
             wall_ns=max((line.wall_at(at_ns) for line, at_ns in lines), default=0),
         )
 
+    def _note_heard(self, event: Heard) -> None:
+        if not self._store.write or self._store.note_heard(event):
+            return
+        # The sound of a cut answer may be over before the answer is.
+        self._heard[event.turn_id] = event
+        if len(self._heard) > _MAX_HEARD:
+            del self._heard[next(iter(self._heard))]
+
     def _pin(self, event: Pin) -> None:
         self._store.pin(event.moment, event.keep)
 
@@ -371,6 +415,7 @@ class Memory:
     def _drop_pending(self, request: ForgetRequest) -> bool:
         """Drop what shall be forgotten before it is remembered; False if there was none of it."""
         self._newest.clear()
+        self._foresight.forget()
         dropped = False
         for pending in [*self._ending, *self._streams.values()]:
             stream = pending.started.stream

@@ -17,6 +17,7 @@ from omnilive.events import (
     NS_PER_S,
     ClipMemory,
     Forget,
+    Heard,
     Moment,
     Pin,
     StreamStarted,
@@ -325,6 +326,10 @@ class Store:
         if not all(each in pending or known(self.database, each) for each in turn.citations):
             turn = turn.without_words()
         conversation.add_turn(self.database, turn)
+
+    def note_heard(self, heard: Heard) -> bool:
+        """Note how much of an answer was heard; False if its turn is not kept (yet)."""
+        return conversation.note_heard(self.database, heard)
 
     # --- the budget ---------------------------------------------------------------------
 

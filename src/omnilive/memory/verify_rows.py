@@ -9,6 +9,7 @@ import numpy as np
 
 from omnilive.events import NS_PER_S
 from omnilive.memory import derived, totals
+from omnilive.memory.conversation import TURN_BYTES
 from omnilive.memory.database import Database
 from omnilive.memory.digests import lines_of_clips
 from omnilive.memory.moments import KINDS, VOICES
@@ -118,7 +119,7 @@ def check_moments(checking: Checking) -> Iterator[Finding]:
         ("thumbnail", "length(jpeg)"),
         ("node_vector", "length(data)"),
         ("moment_vector", "length(data)"),
-        ("turn", "length(CAST(question AS BLOB)) + length(CAST(answer AS BLOB))"),
+        ("turn", TURN_BYTES.format("heard")),
     ):
         key = "node" if table in ("thumbnail", "node_vector") else "id"
         for (row,) in checking.database.rows(f"SELECT {key} FROM {table} WHERE bytes != {length}"):
@@ -126,7 +127,7 @@ def check_moments(checking: Checking) -> Iterator[Finding]:
             yield Finding("size", what, Cure.COUNT, table, row)
     for (turn,) in checking.database.rows(
         "SELECT t.id FROM turn t WHERE redacted = 1 AND (question != '' OR answer != '' "
-        "OR EXISTS (SELECT 1 FROM citation c WHERE c.turn = t.id))"
+        "OR heard != '' OR EXISTS (SELECT 1 FROM citation c WHERE c.turn = t.id))"
     ):
         what = f"Stored answer {turn} was redacted but still has words."
         yield Finding("redaction", what, Cure.DROP, "turn", turn)

@@ -30,7 +30,8 @@ _TALKED_OVER_HOPS = 10
 # Shares of what is heard that the echo does not explain: measured in docs/results.md.
 _OWN_AT_MOST = 0.12
 _NEW_AT_MOST = 0.05  # while it is hardly known yet how an echo sounds
-_KNOWN_HOPS = 40
+_KNOWN_HOPS = 30
+_LEAST_HEARD = 10  # hops: less than 160 ms of sound proves nothing
 _AGREES = 0.6
 _PERSON_FROM = 0.25
 
@@ -117,7 +118,7 @@ class OwnVoice:
         if not self._is_awake:
             return False
         shares = self._match.unexplained(max((end_ns - start_ns) // HOP_NS, 1))
-        if shares is None or np.isnan(shares).all():
+        if shares is None or np.count_nonzero(~np.isnan(shares)) < _LEAST_HEARD:
             return False
         share = float(np.nanmean(shares))
         if self._match.num_known >= _KNOWN_HOPS:

@@ -56,6 +56,7 @@ class Seeing:
 
     def __init__(self, config: SeeingConfig, reader: TextReader | None) -> None:
         self._config = config
+        self._backend = reader
         self._reader = reader if config.reading.enabled else None
         # What was learned of the picture outlives an epoch: it is the same camera.
         self._changes = ChangeDetector(config.changes)
@@ -101,6 +102,17 @@ class Seeing:
         if error is not None:
             self._reader = None
             raise error
+
+    def configure(self, config: SeeingConfig) -> None:
+        """Turn reading on or off; nothing else of it can be changed while a stream runs.
+
+        Raises:
+            ValueError: it was built without the reader that it now needs.
+        """
+        if config.reading.enabled and self._backend is None:
+            raise ValueError("a Seeing that reads needs a reader")
+        # A reader that has failed is given another chance.
+        self._reader = self._backend if config.reading.enabled else None
 
     def close(self) -> None:
         """Let go of the pictures; the shared reader is closed by who built it."""

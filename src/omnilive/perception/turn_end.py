@@ -101,6 +101,7 @@ _REPLIES = _words(
 _WANTS_MORE = re.compile(
     r"\b((tell|show|give|remind|ask|let) (me|us)|(want|like|need|wanted) to (know|ask|see|hear)"
     r"|do you (know|remember|think)|i (think|guess|mean|wonder|was wondering|believe)"
+    r"|(say|said|tell|told|know|hear|heard|learn) (me |us )?about"
     r"|(kind|sort|lot|couple|one|some|most|all) of|you know|in order|such as|due|because of"
     r"|the (same|first|last|next|other|most|big|small|new|old))$"
 )
@@ -136,11 +137,11 @@ def completeness(text: str) -> Completeness:
     if last in _OPEN or (last in _FILLERS and not (last == "like" and body[0] in _WH)):
         return "unfinished"
     is_question = len(body) > 2 and body[0] in _ASKING
+    if _WANTS_MORE.search(" ".join(words)):
+        return "unfinished"
     if last in _PREPOSITIONS:
         # "What is it about" may be all; "what did he say about" is not: nobody can tell by ear.
         return "unsure" if is_question and body[0] in _WH else "unfinished"
-    if _WANTS_MORE.search(" ".join(words)):
-        return "unfinished"
     if last in _LEADING:
         # "What is this?", "tell me where it is": what the words ask for may be all there.
         return "unsure" if len(body) > 2 and (is_question or body[0] in _ORDERS) else "unfinished"

@@ -24,7 +24,7 @@ from omnilive.events import (
     Voice,
     moment_id,
 )
-from omnilive.perception.kept_sound import NOTHING, Said, WordFinder
+from omnilive.perception.kept_sound import Said, WordFinder
 from omnilive.perception.own_voice import OwnVoice
 from omnilive.perception.recognition import place_words
 from omnilive.perception.segmentation import Mark, Segment, Segmenter, VoiceEnded, VoiceStarted
@@ -160,6 +160,7 @@ class UserTurns:
 
     def _settle(self, segment: Segment, position_ns: int, cancel: Cancel) -> Iterator[Event]:
         turn = self._turn_of(segment)
+        self._judge_again(turn, segment, position_ns)
         self._add(turn, segment, cancel)
         turn.voice = self._voice_of(turn.text, turn.voice, turn.start_ns, turn.end_ns)
         # What the system said itself is not waited for.
@@ -202,23 +203,29 @@ class UserTurns:
         if piece is None:
             return
         turn = self._turn_of(piece)
+        self._judge_again(turn, piece, position_ns)
         is_first = turn.next_partial == _FIRST_PARTIAL and length < _SECOND_PARTIAL
         turn.next_partial = _SECOND_PARTIAL if is_first else int(_GROWTH * length) + 1
-        said = NOTHING
+        text = turn.text
         end = piece.first_block + len(piece.voiced)
         if turn.voice != "own" and self._may_hear(turn, end):
-            said = self._find(turn, turn.first, end, turn.start_ns, sum(piece.voiced), cancel)
-        elif turn.voice != "own":
-            said = Said(turn.text, (), False)
-        voice = self._voice_of(said.text, turn.voice, turn.start_ns, piece.end_ns)
+            num_voiced = sum(turn.voiced) + sum(piece.voiced)
+            text = self._find(turn, turn.first, end, turn.start_ns, num_voiced, cancel).text or text
+        voice = self._voice_of(text, turn.voice, turn.start_ns, piece.end_ns)
         yield PartialUtterance(
             id=moment_id("u", self._stream, turn.start_ns),
             stream=self._stream,
             start_ns=turn.start_ns,
             end_ns=min(piece.end_ns, position_ns),
-            text=said.text,
+            text=text,
             voice=voice,
         )
+
+    def _judge_again(self, turn: _Turn, piece: Segment, position_ns: int) -> None:
+        """Call a turn our own if more of it has shown that it is: a faint echo shows late."""
+        may_be = turn.voice == "user" and not turn.parts
+        if may_be and self._own.is_own(piece.start_ns, position_ns):
+            turn.voice = self._voice = "own"
 
     # --- words ------------------------------------------------------------------------------
 

@@ -6,19 +6,31 @@ Pictures and memory of a turn are never kept here; they belong to that turn alon
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from omnilive.events import Moment, Retrieval
+from omnilive.events import Heard, Moment, Retrieval
 from omnilive.reasoning.inquiry import Asked, Inquiry, sense_words, understand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One finished turn: what was asked, what was answered and on which moments."""
+    """One finished turn: what was asked, what was answered and on which moments.
+
+    Of an answer that was spoken aloud and cut, `answer` is what was heard of it.
+    """
 
     question: str
     answer: str
     citations: tuple[Moment, ...] = ()
+    turn_id: str = ""
+
+    def as_heard(self, heard: Heard) -> Turn:
+        """Return the turn as its listener knows it."""
+        if heard.complete:
+            return self
+        # Of an answer nobody heard nothing can be leant on ("and after that?").
+        citations = self.citations if heard.text else ()
+        return replace(self, answer=heard.text, citations=citations)
 
 
 class Conversation:
@@ -26,6 +38,8 @@ class Conversation:
 
     def __init__(self, max_turns: int) -> None:
         self._turns: deque[Turn] = deque(maxlen=max_turns)
+        # The sound of a cut answer may be over before the answer is.
+        self._heard: deque[Heard] = deque(maxlen=max(max_turns, 1))
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -34,7 +48,18 @@ class Conversation:
 
     def add(self, turn: Turn) -> None:
         """Keep a finished turn; the oldest one goes when there are too many."""
+        for heard in [each for each in self._heard if each.turn_id == turn.turn_id]:
+            turn = turn.as_heard(heard)
+            self._heard.remove(heard)
         self._turns.append(turn)
+
+    def note_heard(self, heard: Heard) -> None:
+        """Keep of a spoken answer what was heard of it."""
+        for place, turn in enumerate(self._turns):
+            if turn.turn_id == heard.turn_id:
+                self._turns[place] = turn.as_heard(heard)
+                return
+        self._heard.append(heard)
 
     def rephrased(self, retrieval: Retrieval) -> str:
         """Return the question of `retrieval` in words that memory can search for, or "".

@@ -64,6 +64,10 @@ class Gate:
         elif isinstance(event, Utterance):
             yield self._judge(event)
 
+    def configure(self, config: GateConfig) -> None:
+        """Listen for other phrases and names from the next utterance on; in this stage's thread."""
+        self._config = config
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -15,6 +15,7 @@ from omnilive.events import (
     AnswerStarted,
     AnswerText,
     Event,
+    Heard,
     Moment,
     Outcome,
     Question,
@@ -29,7 +30,7 @@ __all__ = ["Answerer", "AnswererConfig"]
 class Answerer:
     """Turns every `Retrieval` into an answer by its backend."""
 
-    accepts: tuple[type[Event], ...] = (Retrieval,)
+    accepts: tuple[type[Event], ...] = (Retrieval, Heard)
 
     def __init__(self, config: AnswererConfig, backend: AnswerBackend) -> None:
         self._config = config
@@ -37,7 +38,12 @@ class Answerer:
         self._conversation = Conversation(config.max_turns)
 
     def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
-        """Answer one retrieval, delta by delta, or ask the turn's one follow-up question."""
+        """Answer one retrieval, delta by delta, or ask the turn's one follow-up question.
+
+        What was heard of an earlier answer replaces it in the dialogue.
+        """
+        if isinstance(event, Heard):
+            self._conversation.note_heard(event)
         if not isinstance(event, Retrieval):
             return
         question = event.question
@@ -76,7 +82,9 @@ class Answerer:
         text = "".join(said)
         citations = tuple(cited.values())[: self._config.max_citations]
         if outcome != "failed":
-            self._conversation.add(Turn(question=asked, answer=text, citations=citations))
+            self._conversation.add(
+                Turn(question=asked, answer=text, citations=citations, turn_id=turn_id)
+            )
         yield AnswerEnded(
             turn_id=turn_id,
             question=asked,

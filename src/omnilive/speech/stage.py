@@ -13,7 +13,7 @@ from omnilive.cancel import Cancel
 from omnilive.errors import ConfigError
 from omnilive.events import AnswerAudio, AnswerEnded, AnswerText, Event, Interruption
 from omnilive.speech.phrases import PhraseSplitter
-from omnilive.speech.synthesizer import Synthesizer
+from omnilive.speech.synthesizer import EspeakConfig, Synthesizer
 
 _MAX_CUT_TURNS = 64
 
@@ -60,6 +60,10 @@ class Speech:
                 self._end(turn)
             case _:
                 pass
+
+    def configure(self, config: EspeakConfig) -> None:
+        """Speak from the next phrase on in another voice or at another rate; in its thread."""
+        self._synthesizer.configure(config)
 
     def close(self) -> None:
         """Release the synthesiser."""

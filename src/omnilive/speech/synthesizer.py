@@ -41,6 +41,10 @@ class Synthesizer(Protocol):
         """Return the sound of `phrase`; no samples if it holds nothing to say."""
         ...
 
+    def configure(self, config: EspeakConfig) -> None:
+        """Speak the next phrase in another voice or at another rate."""
+        ...
+
     def close(self) -> None:
         """Release what is held. Safe to call twice."""
         ...
@@ -80,6 +84,10 @@ class EspeakSynthesizer:
             text, voice=voice, rate_wpm=self._config.rate_wpm, pitch=self._config.pitch
         )
         return Sound(np.clip(spoken.samples, -1.0, _PEAK), spoken.sample_rate)
+
+    def configure(self, config: EspeakConfig) -> None:
+        """Speak the next phrase in another voice or at another rate."""
+        self._config = config
 
     def close(self) -> None:
         """Release nothing: the library is unloaded after every phrase."""
