@@ -18,17 +18,10 @@ from torch import Tensor, nn
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError
 from omnilive.nn.clip_tower import ClipTower
+from omnilive.nn.pool_projector import merge_patches
 from omnilive.nn.tiles import TILE, cut_into_tiles, thumbnail
 
 _AT_ONCE = 8  # tiles that pass through the tower together
-
-
-def merge_patches(patches: Tensor) -> Tensor:
-    """Join 2 x 2 neighbours on the channels: (n, side^2, D) to (n, side / 2, side / 2, 4 D)."""
-    count, length, width = patches.shape
-    side = round(length**0.5)
-    map_ = patches.view(count, side // 2, 2, side // 2, 2, width).permute(0, 1, 3, 2, 4, 5)
-    return map_.reshape(count, side // 2, side // 2, 4 * width)
 
 
 def with_line_ends(map_: Tensor, line_end: Tensor) -> Tensor:
@@ -87,8 +80,9 @@ def encode_picture(
         if cancel is not None:
             cancel.check()
         maps.append(merge_patches(tower(few.to(device), -1)))
-    merged = torch.cat(maps)
-    side = merged.shape[1]
+    squares = torch.cat(maps)
+    side = round(squares.shape[1] ** 0.5)
+    merged = squares.unflatten(1, (side, side))
     joined = merged[1:].view(rows, columns, side, side, -1).transpose(1, 2)
     sequence = (
         with_line_ends(merged[0], line_end),
