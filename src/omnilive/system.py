@@ -6,6 +6,7 @@ moves the events between its stages. Perception's stages are made per stream, th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,22 +186,34 @@ class System:
         wall_clock: Callable[[], int] | None = None,
     ) -> None:
         self.config = config
+        self.num_recognisers = 1  # models loaded at most, for sound of several streams at once
         self._hearing: HearingBackends | None = None
         self._reader: TextReader | None = None
+        self._loading = threading.Lock()
         self._streams: dict[int, dict[str, Stage]] = {}
         self._closed = False
         self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
         try:
-            self.shared: dict[str, Stage] = self._build_shared(
-                write=write, speak=speak, wall_clock=wall_clock
+            self.memory = Memory(
+                self.store, config.memory, build_embedder(config.memory), wall_clock=wall_clock
+            )
+            self.shared: dict[str, Stage] = self.stages_for_session(
+                self.memory, caption=write, speak=speak
             )
         except BaseException:
             self.store.close()
             raise
 
-    def _build_shared(
-        self, *, write: bool, speak: bool, wall_clock: Callable[[], int] | None
-    ) -> dict[str, Stage]:
+    def stages_for_session(self, memory: Stage, *, caption: bool, speak: bool) -> dict[str, Stage]:
+        """Make the stages that serve every stream of one session: who answers, and who speaks.
+
+        Each session has its own dialogue and its own voice; what is heavy is shared.
+
+        Args:
+            memory: the session's memory stage.
+            caption: whether clips get captions, if a server for them is configured.
+            speak: whether answers are synthesized.
+        """
         config = self.config
         chat = ChatClient(config.vlm) if config.vlm.url else None
         backend: AnswerBackend = ExtractiveBackend(config.answerer)
@@ -208,11 +221,9 @@ class System:
             backend = LanguageBackend(config.answerer, chat, backend)
         # In the order in which the offline driver visits them; memory comes after perception.
         stages: dict[str, Stage] = {}
-        if chat is not None and write and config.captions.enabled:
+        if chat is not None and caption and config.captions.enabled:
             stages["captioner"] = Captioner(config.captions, chat)
-        stages["memory"] = Memory(
-            self.store, config.memory, build_embedder(config.memory), wall_clock=wall_clock
-        )
+        stages["memory"] = memory
         stages["gate"] = Gate(config.gate)
         stages["answerer"] = Answerer(config.answerer, backend)
         if speak:
@@ -220,14 +231,16 @@ class System:
         return stages
 
     def stages_for(self, started: StreamStarted) -> Mapping[str, Stage]:
-        """Make the stages that perceive one stream."""
-        if self._hearing is None:
-            self._hearing = build_hearing_backends(self.config.hearing)
-            self._reader = build_reader(self.config.seeing.reading)
+        """Make the stages that perceive one stream; from any thread."""
+        with self._loading:
+            if self._hearing is None:
+                self._hearing = build_hearing_backends(
+                    self.config.hearing, num_recognisers=self.num_recognisers
+                )
+                self._reader = build_reader(self.config.seeing.reading)
+            hearing = self._hearing
         return {
-            "hearing": Hearing(
-                self.config.hearing, self._hearing.voice_activity, self._hearing.recogniser
-            ),
+            "hearing": Hearing(self.config.hearing, hearing.voice_activity, hearing.recogniser),
             "seeing": Seeing(self.config.seeing, self._reader),
         }
 
@@ -249,8 +262,7 @@ class System:
 
     def num_unremembered(self) -> int:
         """Return how many perceived clips wait to be committed; call it in memory's thread."""
-        memory = self.shared["memory"]
-        return memory.num_pending if isinstance(memory, Memory) else 0
+        return self.memory.num_pending
 
     # --- epochs --------------------------------------------------------------------------
 

@@ -26,8 +26,12 @@ class HearingBackends:
             self.recogniser.close()
 
 
-def build_hearing_backends(config: HearingConfig) -> HearingBackends:
+def build_hearing_backends(config: HearingConfig, *, num_recognisers: int = 1) -> HearingBackends:
     """Return the backends `config` names; models are loaded when sound first needs them.
+
+    Args:
+        config: which.
+        num_recognisers: how many recognisers may work at once; each takes its own memory.
 
     Raises:
         BackendError: a package is missing.
@@ -47,7 +51,11 @@ def build_hearing_backends(config: HearingConfig) -> HearingBackends:
         )
     return HearingBackends(
         voice_activity=SileroVoiceActivity(),
-        recogniser=MoonshineRecogniser() if config.recognition.backend == "moonshine" else None,
+        recogniser=(
+            MoonshineRecogniser(num_recognisers)
+            if config.recognition.backend == "moonshine"
+            else None
+        ),
     )
 
 

@@ -2,13 +2,14 @@
 
 The library's own voice segmentation is turned off (`vad_threshold` 0): ours places the
 segments, and a sentence that is cut once more loses words. The call into the library frees
-the interpreter; its result lives in the model's handle, so only one call may run at a time.
+the interpreter; its result lives in the model's handle, so a model takes one call at a time, and
+where several streams speak at once, several models may be loaded.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,25 @@ MIN_SAMPLES = SAMPLE_RATE // 2
 
 
 class MoonshineRecogniser:
-    """Loads the model at the first segment and shares it between all streams."""
+    """Loads the model at the first segment and shares it between all streams.
 
-    def __init__(self) -> None:
+    Args:
+        num_models: how many calls may run at once; a model is loaded when it is first needed.
+    """
+
+    def __init__(self, num_models: int = 1) -> None:
         if find_spec("moonshine_voice") is None:
             raise BackendError(
                 "Recognising speech needs the package moonshine-voice: "
                 'run `pip install "moonshine-voice==0.0.73"`, '
                 'or set hearing.recognition.backend = "none".'
             )
-        # Whoever holds the model may call it: the queue is the lock and the model's place.
-        self._place: SimpleQueue[Any] = SimpleQueue()
-        self._place.put(None)
+        # Whoever holds a model may call it: the queue is the lock and the models' place. The last
+        # one put back is taken first, so that a second one is only loaded for a second call.
+        self._places: LifoQueue[Any] = LifoQueue()
+        self._num_models = max(1, num_models)
+        for _ in range(self._num_models):
+            self._places.put(None)
         self._closed = False
 
     def transcribe(self, samples: Samples, cancel: Cancel) -> Transcript:
@@ -42,7 +50,7 @@ class MoonshineRecogniser:
         cancel.check()
         if len(samples) < MIN_SAMPLES:
             samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
-        model = self._place.get()
+        model = self._places.get()
         try:
             if self._closed:
                 raise BackendError("The recogniser was closed while speech was still coming.")
@@ -58,17 +66,18 @@ class MoonshineRecogniser:
                     "run `omnilive doctor` to see what is wrong."
                 ) from error
         finally:
-            self._place.put(model)
+            self._places.put(model)
         text = " ".join(line.text.strip() for line in result.lines if line.text.strip())
         return Transcript(text=text)
 
     def close(self) -> None:
-        """Free the model, after the call that may be running."""
+        """Free the models, after the calls that may be running."""
         self._closed = True
-        model = self._place.get()
-        self._place.put(None)
-        if model is not None:
-            model.close()
+        models = [self._places.get() for _ in range(self._num_models)]
+        for model in models:
+            self._places.put(None)
+            if model is not None:
+                model.close()
 
 
 def _load() -> Any:

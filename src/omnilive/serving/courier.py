@@ -1,6 +1,7 @@
 """How an event gets into a mailbox: who waits for room, who pushes out older ones, what is counted.
 
 a turn's events      never wait: the stages of a turn form a cycle (mailbox.py)
+what we say          never waits: whoever paces the sound tells of it
 frames for memory    only the newest are wanted; older ones that wait are no loss
 frames, live         the newest win, the others are counted
 clips to caption     wait packed; of a live source the newest win, the others are counted
@@ -21,6 +22,8 @@ from omnilive.events import (
     Clip,
     Dismissed,
     Event,
+    Heard,
+    OwnSpeech,
     Question,
     Retrieval,
     VideoFrame,
@@ -65,7 +68,7 @@ class Courier:
     def deliver(self, worker: Worker, event: Event) -> int:
         """Put `event` before a stage; return how many letters will never be worked on."""
         box = worker.mailbox
-        if isinstance(event, TURN_EVENTS):
+        if isinstance(event, (*TURN_EVENTS, OwnSpeech, Heard)):
             return 0 if box.put_now(event) else 1
         if isinstance(event, VideoFrame):
             if worker.name == "memory":

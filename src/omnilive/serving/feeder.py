@@ -32,6 +32,14 @@ _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _SETTLED_NS = 10 * NS_PER_S  # a source that came back for this long is tried again at once
 
 
+class Opening(Protocol):
+    """Opens a source that comes by itself, again and again: the next client of a conversation."""
+
+    def wait(self, stop: threading.Event) -> MediaReader | None:
+        """Wait for the source; None once `stop` is set, or when nothing will come any more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """What to watch and how.
@@ -45,6 +53,7 @@ class Feed:
         again: whether a file that was watched already is watched once more.
         zone: IANA name of the zone its times are shown in.
         read: how to decode.
+        opening: who opens the source; None opens it by its address, and again when it breaks.
     """
 
     source: Source
@@ -55,6 +64,7 @@ class Feed:
     again: bool
     zone: str
     read: ReadOptions
+    opening: Opening | None = None
 
 
 class Epochs(Protocol):
@@ -91,10 +101,18 @@ class Feeder:
         clock: for pacing and wall times.
         alone: whether this is the only source; one of several says at once why it failed, because
             the others may go on for days.
+        fed: told of every event of the source, placed in stream time, before it is fed.
     """
 
     def __init__(
-        self, feed: Feed, session: Session, epochs: Epochs, clock: Clock, *, alone: bool = True
+        self,
+        feed: Feed,
+        session: Session,
+        epochs: Epochs,
+        clock: Clock,
+        *,
+        alone: bool = True,
+        fed: Callable[[MediaEvent | StreamStarted], None] | None = None,
     ) -> None:
         self.feed = feed
         self.error: OmniLiveError | None = None
@@ -107,6 +125,8 @@ class Feeder:
         self._epochs = epochs
         self._clock = clock
         self._alone = alone
+        self._fed = fed or (lambda _event: None)
+        self._voice: Voice = feed.voice
         self._connected = False  # once it was, failures are waited out
         self._stop = threading.Event()
         self._reader: MediaReader | None = None
@@ -124,6 +144,10 @@ class Feeder:
         reader = self._reader
         if reader is not None and reader.info.live:
             reader.close()
+
+    def change_voice(self, voice: Voice) -> None:
+        """Say whose voice a live source carries from now on; a new epoch begins with it."""
+        self._voice = voice
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end; False if it has not come in time."""
@@ -145,7 +169,23 @@ class Feeder:
         if not self._alone:
             self._report(str(self.error))
 
+    def _await(self, opening: Opening) -> None:
+        """Watch whoever comes, one after the other; that one goes is no failure."""
+        while not self._stop.is_set():
+            came = opening.wait(self._stop)
+            if came is None:
+                return
+            try:
+                error = self._play(came)
+            except (MediaError, StoreError) as problem:
+                error = str(problem)
+            if error and not self._stop.is_set():
+                self._report(error)
+
     def _watch(self) -> None:
+        if self.feed.opening is not None:
+            self._await(self.feed.opening)
+            return
         tries = 0
         while not self._stop.is_set():
             before_ns = self.watched_ns
@@ -218,7 +258,7 @@ class Feeder:
             self._epochs.begin_epoch(
                 name=self.feed.name,
                 source=self.feed.source.shown,
-                voice=self.feed.voice,
+                voice=self._voice,
                 zone=self.feed.zone,
                 info=info,
                 now_ns=now_ns,
@@ -242,6 +282,7 @@ class Feeder:
         base_ns = self.position_ns = started.at_ns
         ended: StreamEnded | None = None
         self._connected = arrival is not None
+        self._fed(started)
         self._session.feed(started)
         for event in events:
             if isinstance(event, StreamEnded):
@@ -257,8 +298,9 @@ class Feeder:
                 if arrival is not None:
                     arrival.note(event.at_ns - base_ns)
                     event = replace(event, wall_ns=arrival.wall_at(event.at_ns - base_ns))
-                    if arrival.stepped():
-                        started = self._new_epoch(started, event)
+                    if arrival.stepped() or self._voice != started.voice:
+                        started = self._new_epoch(replace(started, voice=self._voice), event)
+            self._fed(event)
             if not self._session.feed(event):
                 break
         if ended is None:
@@ -275,12 +317,13 @@ class Feeder:
         self.position_ns = max(at_ns, self.position_ns)
 
     def _new_epoch(self, started: StreamStarted, tick: Tick) -> StreamStarted:
-        """The wall clock was set: stream time goes on, from here it means another time of day."""
+        """The wall clock was set, or another voice speaks: stream time goes on in a new epoch."""
         self._session.end_stream(StreamEnded(stream=started.stream, at_ns=tick.at_ns))
         again = self._session.call(
             "memory",
             lambda: self._epochs.continue_epoch(started, at_ns=tick.at_ns, wall_ns=tick.wall_ns),
         ).result()
+        self._fed(again)
         self._session.feed(again)
         return again
 

@@ -139,9 +139,11 @@ class Playout:
         """Say that no more phrases of this turn will come."""
         with self._lock:
             turn = self._queue.get(turn_id) or self._past.get(turn_id)
-            if turn is not None:
-                turn.finished = True
-                self._advance()
+            if turn is None:
+                self._keep(_Turn(turn_id, finished=True))
+                return
+            turn.finished = True
+            self._advance()
 
     # --- taking --------------------------------------------------------------------------
 
@@ -235,9 +237,12 @@ class Playout:
             return waiting // _PER_MS
 
     def is_over(self, turn_id: str) -> bool:
-        """Whether nothing more of this turn will go out."""
+        """Whether nothing more of this turn will go out: it is finished and was taken, or cut."""
         with self._lock:
-            return turn_id not in self._queue
+            if turn_id in self._cut:
+                return True
+            past = self._past.get(turn_id)
+            return past is not None and past.finished
 
     def heard(self, turn_id: str, behind_ms: float = 0.0) -> HeardAmount:
         """Return how much of a turn was heard when `behind_ms` of the track is not played yet."""

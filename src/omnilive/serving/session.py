@@ -23,6 +23,7 @@ from omnilive.events import (
     Event,
     Interruption,
     MediaPacket,
+    OwnSpeech,
     Question,
     Retrieval,
     StageFailed,
@@ -45,7 +46,7 @@ from omnilive.stage import Stage
 T = TypeVar("T")
 
 # Heavy or frequent, of no use to who watches the session.
-_PRIVATE = (VideoFrame, AudioChunk, MediaPacket, Tick, Watermark, Retrieval)
+_PRIVATE = (VideoFrame, AudioChunk, MediaPacket, OwnSpeech, Tick, Watermark, Retrieval)
 _VIEW_CAPACITY = 4096
 _GATE = "gate"
 
@@ -209,6 +210,11 @@ class Session:
     def next_event(self, timeout: float) -> Event | None:
         """Return the next event, or None if none came in time."""
         return self._view.get(timeout)
+
+    def queues(self) -> dict[str, int]:
+        """Return how many letters wait before each stage, by the stage's name."""
+        with self._lock:
+            return {name: len(worker.mailbox) for name, worker in self._workers.items()}
 
     def shed_captions(self) -> None:
         """Give up captions not made yet: who stops a watch does not wait for a server."""

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 from omnilive.cancel import Cancel
 from omnilive.errors import UsageError
-from omnilive.events import AnswerEnded, Event, Interruption, Question, Retrieval
+from omnilive.events import (
+    AnswerEnded,
+    Event,
+    Heard,
+    Interruption,
+    OwnSpeech,
+    Question,
+    Retrieval,
+)
 
 
 class Turns:
@@ -96,5 +104,5 @@ def unanswered(question: Question, error: str) -> AnswerEnded:
 
 
 def turn_of(letter: object) -> str | None:
-    """Return the turn that a letter belongs to."""
-    return getattr(letter, "turn_id", None)
+    """Return the turn that a letter is work for; what tells of sound that went out is not."""
+    return None if isinstance(letter, OwnSpeech | Heard) else getattr(letter, "turn_id", None)
