@@ -24,6 +24,7 @@ from omnilive.perception.voice_activity import BLOCK_NS, BLOCK_SAMPLES
 
 _MAX_SECONDS = 60  # of sound that was announced and not yet heard
 _MAX_PHRASES = 64
+_CHARACTER_NS = 65_000_000  # of ordinary speech
 _JOIN_NS = 250_000_000  # pieces of a phrase this near to each other are one
 _BEFORE_BLOCKS = 10  # how far back the microphone is known when the system begins to speak
 _TALKED_OVER_HOPS = 10
@@ -32,6 +33,7 @@ _OWN_AT_MOST = 0.12
 _NEW_AT_MOST = 0.05  # while it is hardly known yet how an echo sounds
 _KNOWN_HOPS = 30
 _LEAST_HEARD = 10  # hops: less than 160 ms of sound proves nothing
+_WELL_KNOWN_HOPS, _LEAST_HEARD_THEN = 90, 4
 _AGREES = 0.6
 _PERSON_FROM = 0.25
 
@@ -118,7 +120,9 @@ class OwnVoice:
         if not self._is_awake:
             return False
         shares = self._match.unexplained(max((end_ns - start_ns) // HOP_NS, 1))
-        if shares is None or np.count_nonzero(~np.isnan(shares)) < _LEAST_HEARD:
+        is_well_known = self._match.num_known >= _WELL_KNOWN_HOPS
+        least = _LEAST_HEARD_THEN if is_well_known else _LEAST_HEARD
+        if shares is None or np.count_nonzero(~np.isnan(shares)) < least:
             return False
         share = float(np.nanmean(shares))
         if self._match.num_known >= _KNOWN_HOPS:
@@ -154,6 +158,9 @@ class OwnVoice:
         for phrase in self._phrases:
             words = phrase.text.split()
             length = max(phrase.end_ns - phrase.start_ns, 1)
+            if phrase is self._phrases[-1]:
+                # More of it may still be to come than has gone out.
+                length = max(length, len(phrase.text) * _CHARACTER_NS)
             for i, word in enumerate(words):
                 middle_ns = phrase.start_ns + int((i + 0.5) / len(words) * length)
                 if start_ns <= middle_ns < end_ns:

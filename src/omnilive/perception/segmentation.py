@@ -91,6 +91,11 @@ class Segmenter:
         """Number of the open piece's first block; meaningless if nothing is open."""
         return self._first_block
 
+    @property
+    def end_block(self) -> int:
+        """Number of the block behind the open piece's last voiced one."""
+        return self._first_block + self._last_voiced + 1
+
     def piece(self) -> Segment | None:
         """Return the open piece up to its last voiced block; None if there is none."""
         return self._segment(len(self._blocks))

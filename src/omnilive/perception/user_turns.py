@@ -196,7 +196,7 @@ class UserTurns:
     def _tell(self, position_ns: int, cancel: Cancel) -> Iterator[Event]:
         """Yield what was said so far, at lengths that grow."""
         first = self._turn.first if self._turn is not None else self._segmenter.first_block
-        length = self._num_blocks - first
+        length = self._segmenter.end_block - first
         if length < (self._turn.next_partial if self._turn is not None else _FIRST_PARTIAL):
             return
         piece = self._segmenter.piece()
