@@ -7,6 +7,7 @@ cosines, 2e-5 on softmax and loss, a thousandth on gradients.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from torch import Tensor
 import memory_reference
 from memory_reference import Folder, opened
 from omnilive.nn.checkpoint import Checkpoint
+from omnilive.nn.memory_integration import FAN_OUT, BlockState, ExactState, IntegrationState
+from omnilive.nn.memory_network import EncodedClip
 from omnilive.nn.memory_retrieval import cosines, probabilities
 from omnilive.nn.memory_rows import QUESTION_END, Role, stacked
 from omnilive.nn.memory_training import training_pass
@@ -174,6 +177,59 @@ def test_joint_pass_is_not_needed(path: Path, case: str, case_log: CaseLog) -> N
     case_log.check(
         name, "joint clip_global", globals_KC, folder.tensor(case, "clip_global"), _MEMORY
     )
+
+
+@pytest.mark.parametrize("kind", ["exact", "blocks"])
+def test_clip_by_clip(path: Path, case: str, kind: str, case_log: CaseLog) -> None:
+    # A stream that grows: at every clip the numbers of the official full pass over all clips.
+    folder, name = opened(path), _name(path, case)
+    network = folder.network
+    encoded = [network.compress_clip(clip) for clip in folder.clips(case)]
+    case_log.check(
+        name,
+        f"{kind} clip_memory",
+        torch.cat([clip.short_term for clip in encoded]),
+        folder.tensor(case, "clip_memory"),
+        _MEMORY,
+    )
+    state: IntegrationState = ExactState() if kind == "exact" else BlockState()
+    if kind == "blocks" and len(encoded) > FAN_OUT:
+        pytest.skip(f"blocks are another memory beyond {FAN_OUT} clips")
+    for clip in encoded:
+        state = state.with_clip(network, clip)
+    wanted = folder.tensor(case, "global_memory")
+    case_log.check(name, f"{kind} global_memory", state.long_term(network), wanted, _MEMORY)
+
+
+def test_variations(path: Path, case_log: CaseLog) -> None:
+    # What the README says of batches and prefixes, measured on ours.
+    folder = opened(path)
+    network, said = folder.network, folder.said
+    memories: dict[int, list[EncodedClip]] = {}
+    for case in said["cases"]:
+        clips = folder.clips(case)
+        together = network.compress_clips(clips)
+        for clip, one in zip(clips, together, strict=True):
+            alone = network.compress_clip(clip)
+            case_log.check(_name(path, case), "alone", alone.short_term, one.short_term, _MEMORY)
+        (long_term,) = network.integrate([together])
+        for question in (questions := folder.questions(case)):
+            alone_C = network.question_vectors([long_term], [question])[0]
+            batch_QC = network.question_vectors([long_term] * len(questions), questions)
+            number = questions.index(question)
+            case_log.check(_name(path, case), "question", alone_C, batch_QC[number], _MEMORY)
+        if case == f"clips{len(clips)}":
+            memories[len(clips)] = together
+    for name, wanted in said["variations"].items():
+        found = re.fullmatch(r"integrated_memory_prefix.*_k(\d+)_vs_k(\d+)", name)
+        if found is None:
+            # The others say that nothing changes, which is checked above.
+            assert wanted <= _MEMORY, name
+            continue
+        few, many = (int(each) for each in found.groups())
+        short, long = (network.integrate([memories[count]])[0][0] for count in (few, many))
+        got = (short - long).abs().max()
+        case_log.check(_name(path, "variations"), name, got, torch.tensor(wanted), 2 * _MEMORY)
 
 
 def test_loss_and_gradients(path: Path, case: str, case_log: CaseLog) -> None:

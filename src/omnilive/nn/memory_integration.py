@@ -2,8 +2,9 @@
 
 Integration reads [H of all clips; H-hat of all clips] and takes H-bar at the last positions
 (section 3.2). Under causal attention the H part is a prefix that only ever grows at its end, so
-its keys and values are kept (`OpenBlock`): a new clip costs its own rows of H and one row per
-H-hat, and gives the numbers of a full pass.
+its keys and values are kept (`OpenBlock`): a new clip costs its own rows of H. H-bar costs one row
+per H-hat behind that prefix, gives the numbers of a full pass, and is computed when it is asked
+for: by a question, or when a block closes.
 
 - `ExactState` is one such block over all clips, up to the decoder's window.
 - `BlockState` goes on for ever. A block of 32 that is full closes when the next clip comes, and
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from omnilive.errors import BackendError
 from omnilive.nn.memory_network import EncodedClip, MemoryNetwork
-from omnilive.nn.prefix_cache import Growing, Prefix
+from omnilive.nn.prefix_cache import Growing, Prefix, Reading
 
 FAN_OUT = 32
 """Children of a full block (`docs/architecture.md`, levels)."""
@@ -43,33 +44,35 @@ class IntegrationState(Protocol):
         ...
 
     @property
-    def long_term(self) -> Tensor:
-        """What question pass and prompt receive: H-bar, or the frontier that stands for it."""
-        ...
-
-    @property
     def num_bytes(self) -> int:
         """Bytes held."""
+        ...
+
+    def long_term(self, network: MemoryNetwork) -> Tensor:
+        """Return what question pass and prompt receive: H-bar, or the frontier instead of it."""
         ...
 
     def with_clip(self, network: MemoryNetwork, clip: EncodedClip) -> IntegrationState:
         """Return the state after one more clip."""
         ...
 
+    def with_clips(self, network: MemoryNetwork, clips: Sequence[EncodedClip]) -> IntegrationState:
+        """Return the state after more clips."""
+        ...
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class OpenBlock:
     """Clips that are integrated together, and how far that has come.
 
     Attributes:
         prefix: keys and values of all H so far.
         globals: H-hat of the children, (K, C).
-        long_term: H-bar, (K, C).
     """
 
     prefix: Prefix = field(default_factory=Prefix)
     globals: Tensor = field(default_factory=lambda: torch.empty(0, 0))
-    long_term: Tensor = field(default_factory=lambda: torch.empty(0, 0))
+    _integrated: list[Tensor] = field(default_factory=list, repr=False)  # H-bar, once asked for
 
     def __len__(self) -> int:
         return self.globals.shape[0]
@@ -77,15 +80,32 @@ class OpenBlock:
     @property
     def num_bytes(self) -> int:
         """Bytes held."""
-        return self.prefix.num_bytes + self.globals.nbytes + self.long_term.nbytes
+        held = sum(each.nbytes for each in self._integrated)
+        return self.prefix.num_bytes + self.globals.nbytes + held
 
-    def as_clip(self) -> EncodedClip:
+    @torch.no_grad()
+    def long_term(self, network: MemoryNetwork) -> Tensor:
+        """Return H-bar, (K, C); computed the first time, and kept."""
+        if not len(self):
+            return torch.empty(
+                0,
+                network.config.decoder.width,
+                dtype=network.model.dtype,
+                device=network.model.device,
+            )
+        if not self._integrated:
+            states = network.model(self.globals[None], Reading(self.prefix))
+            self._integrated.append(states[0])
+        return self._integrated[0]
+
+    def as_clip(self, network: MemoryNetwork) -> EncodedClip:
         """Return what stands for this block one level above: H-bar, and its last vector."""
-        return EncodedClip(self.long_term, self.long_term[-1])
+        long_term = self.long_term(network)
+        return EncodedClip(long_term, long_term[-1])
 
     @torch.no_grad()
     def grown(self, network: MemoryNetwork, clips: Sequence[EncodedClip]) -> OpenBlock:
-        """Return the block with more children; H-bar is computed once, after the last one.
+        """Return the block with more children.
 
         Raises:
             BackendError: the block would not fit the decoder's window.
@@ -101,9 +121,9 @@ class OpenBlock:
                 f"{len(held)} clips take {length} positions, and the memory's window has "
                 f"{network.config.window}; integrate in blocks, which has no end."
             )
-        growing = Growing(self.prefix, len(short_term) + len(held))
-        states = network.model(torch.cat([short_term, held])[None], growing)
-        return OpenBlock(growing.kept(len(short_term)), held, states[0, len(short_term) :])
+        growing = Growing(self.prefix)
+        network.model(short_term[None], growing)
+        return OpenBlock(growing.grown(), held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +138,13 @@ class ExactState:
         return len(self.block)
 
     @property
-    def long_term(self) -> Tensor:
-        """H-bar, (K, C); empty before the first clip."""
-        return self.block.long_term
-
-    @property
     def num_bytes(self) -> int:
         """Bytes held; grow by the keys and values of each clip's H."""
         return self.block.num_bytes
+
+    def long_term(self, network: MemoryNetwork) -> Tensor:
+        """Return H-bar, (K, C)."""
+        return self.block.long_term(network)
 
     def with_clip(self, network: MemoryNetwork, clip: EncodedClip) -> ExactState:
         """Return the state after one more clip.
@@ -158,12 +177,6 @@ class BlockState:
         assert self.fan_out >= 2
 
     @property
-    def long_term(self) -> Tensor:
-        """The frontier: H-bar of each level's open block, the coarsest first."""
-        held = [block.long_term for block in reversed(self.levels) if len(block)]
-        return torch.cat(held) if held else self.levels[0].long_term
-
-    @property
     def num_at_level(self) -> tuple[int, ...]:
         """Rows of the frontier that each level gives, clips first."""
         return tuple(len(block) for block in self.levels)
@@ -172,6 +185,10 @@ class BlockState:
     def num_bytes(self) -> int:
         """Bytes held: a few blocks, whatever the age of the stream."""
         return sum(block.num_bytes for block in self.levels)
+
+    def long_term(self, network: MemoryNetwork) -> Tensor:
+        """Return the frontier: H-bar of each level's open block, the coarsest first."""
+        return torch.cat([block.long_term(network) for block in reversed(self.levels)])
 
     def with_clip(self, network: MemoryNetwork, clip: EncodedClip) -> BlockState:
         """Return the state after one more clip.
@@ -182,7 +199,7 @@ class BlockState:
         return self.with_clips(network, [clip])
 
     def with_clips(self, network: MemoryNetwork, clips: Sequence[EncodedClip]) -> BlockState:
-        """Return the state after more clips; H-bar is computed once a block."""
+        """Return the state after more clips, by one pass a block; see `with_clip`."""
         levels, at = list(self.levels), 0
         while at < len(clips):
             if len(levels[0]) == self.fan_out:
@@ -203,7 +220,7 @@ class BlockState:
 
 def _close(network: MemoryNetwork, levels: list[OpenBlock], level: int, fan_out: int) -> None:
     """Make the block of `level` one child of the level above, and that one's too if it is full."""
-    child = levels[level].as_clip()
+    child = levels[level].as_clip(network)
     levels[level] = OpenBlock()
     if level + 1 == len(levels):
         levels.append(OpenBlock())

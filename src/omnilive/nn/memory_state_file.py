@@ -1,7 +1,7 @@
 """A stream's integration on disk: the same state after a restart, to the bit.
 
-One safetensors file: keys and values, H-hat and H-bar of each open block, and in the header what
-kind of state it is and for which sizes. Nothing in it is code.
+One safetensors file: keys, values and H-hat of each open block, and in the header what kind of
+state it is. Nothing in it is code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from omnilive.nn.memory_network import MemoryNetwork
 from omnilive.nn.prefix_cache import Prefix
 
 _FORMAT = 1
-_PARTS = ("keys", "values", "globals", "long_term")
+_PARTS = ("keys", "values", "globals")
 
 
 def save_state(path: Path, state: ExactState | BlockState) -> None:
@@ -43,7 +43,7 @@ def save_state(path: Path, state: ExactState | BlockState) -> None:
     tensors: dict[str, Tensor] = {}
     for level, block in enumerate(blocks):
         if len(block):
-            held = (*block.prefix.tensors(), block.globals, block.long_term)
+            held = (*block.prefix.tensors(), block.globals)
             for part, tensor in zip(_PARTS, held, strict=True):
                 tensors[f"{level}.{part}"] = tensor.detach().cpu().contiguous().clone()
     unfinished = path.with_name(path.name + ".part")
@@ -73,11 +73,11 @@ def load_state(path: Path, network: MemoryNetwork) -> ExactState | BlockState:
         if all(each is None for each in held):
             blocks.append(OpenBlock())
             continue
-        keys, values, globals_KC, long_term_KC = (_whole(path, each) for each in held)
+        keys, values, globals_KC = (_whole(path, each) for each in held)
         fits = (
             keys.shape == values.shape
             and keys.shape == (config.num_layers, groups, keys.shape[-2], width)
-            and globals_KC.shape == long_term_KC.shape == (len(globals_KC), config.width)
+            and globals_KC.shape == (len(globals_KC), config.width)
             and keys.dtype == globals_KC.dtype == network.model.dtype
         )
         if not fits:
@@ -86,7 +86,7 @@ def load_state(path: Path, network: MemoryNetwork) -> ExactState | BlockState:
                 "integrate the stream's clips again."
             )
         prefix = Prefix.of_tensors(keys.to(device), values.to(device))
-        blocks.append(OpenBlock(prefix, globals_KC.to(device), long_term_KC.to(device)))
+        blocks.append(OpenBlock(prefix, globals_KC.to(device)))
     if tensors:
         raise CheckpointError(f"{path} holds more than its header says; delete it.")
     if said["kind"] == "exact":

@@ -72,12 +72,12 @@ class Prefix:
 
 
 class Growing:
-    """One forward pass over rows behind a prefix: the decoder's `Cache`."""
+    """One forward pass whose rows become part of the row: the decoder's `Cache`."""
 
-    def __init__(self, prefix: Prefix, num_new: int) -> None:
+    def __init__(self, prefix: Prefix) -> None:
         self._prefix = prefix
-        self._num_new = num_new
         self._buffers = prefix._buffers
+        self._num_new = 0
 
     @property
     def length(self) -> int:
@@ -86,8 +86,9 @@ class Growing:
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Write the new rows (1, G, T, D) behind the prefix; return all up to their end."""
-        start, end = self.length, self.length + self._num_new
+        start, end = self.length, self.length + keys.shape[2]
         if layer == 0:
+            self._num_new = keys.shape[2]
             self._make_room(keys, end)
         if layer == len(self._buffers.keys):
             self._buffers.keys.append(self._room_like(keys, end))
@@ -97,11 +98,10 @@ class Growing:
             buffer[:, :, start:end] = new
         return held[0][:, :, :end], held[1][:, :, :end]
 
-    def kept(self, num_kept: int) -> Prefix:
-        """Return the prefix with the first `num_kept` new rows; the others are given up."""
-        assert 0 <= num_kept <= self._num_new
+    def grown(self) -> Prefix:
+        """Return the prefix with the new rows, after the pass."""
         prefix = Prefix()
-        prefix.length = self.length + num_kept
+        prefix.length = self.length + self._num_new
         prefix._buffers = self._buffers
         self._buffers.used = prefix.length
         return prefix
@@ -124,3 +124,25 @@ class Growing:
         # An eighth more than needed: a growing row is copied a few times, not at every clip.
         rows = -(-(end + end // 8) // _STEP) * _STEP
         return like.new_empty(like.shape[0], like.shape[1], rows, like.shape[3])
+
+
+class Reading:
+    """One forward pass behind a prefix that leaves no trace: the decoder's `Cache`."""
+
+    def __init__(self, prefix: Prefix) -> None:
+        self._prefix = prefix
+
+    @property
+    def length(self) -> int:
+        """Positions before the new rows."""
+        return self._prefix.length
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return all keys and values up to the end of the new rows (1, G, T, D)."""
+        if not self.length:
+            return keys, values
+        held, end = self._prefix._buffers, self.length
+        return (
+            torch.cat([held.keys[layer][:, :, :end], keys], dim=2),
+            torch.cat([held.values[layer][:, :, :end], values], dim=2),
+        )

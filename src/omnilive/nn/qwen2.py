@@ -103,7 +103,7 @@ class _Call:
 
     cosines: Tensor  # (1, T, D)
     sines: Tensor  # (1, T, D)
-    allowed: Tensor | None  # (T, S); None: plain causal rows from position 0
+    allowed: Tensor | None  # (query heads of a group * T, S); None: rows from position 0
     cache: Cache | None
 
 
@@ -133,14 +133,21 @@ class _Attention(nn.Module):
         return self.o_proj(seen.transpose(1, 2).flatten(2))
 
     def _look(
-        self, query_BHTD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, allowed_TS: Tensor | None
+        self, query_BHTD: Tensor, key_BGSD: Tensor, value_BGSD: Tensor, allowed: Tensor | None
     ) -> Tensor:
         shared = query_BHTD.shape[1] // self.num_groups
+        if allowed is not None:
+            # The queries of a group become rows of one head: a long prefix is read as it lies.
+            grouped = query_BHTD.reshape(len(query_BHTD), self.num_groups, -1, self.head_width)
+            seen = functional.scaled_dot_product_attention(
+                grouped, key_BGSD, value_BGSD, attn_mask=allowed
+            )
+            return seen.view_as(query_BHTD)
         if shared > 1:
             key_BGSD = key_BGSD.repeat_interleave(shared, dim=1)
             value_BGSD = value_BGSD.repeat_interleave(shared, dim=1)
         return functional.scaled_dot_product_attention(
-            query_BHTD, key_BGSD, value_BGSD, attn_mask=allowed_TS, is_causal=allowed_TS is None
+            query_BHTD, key_BGSD, value_BGSD, is_causal=True
         )
 
 
@@ -203,6 +210,9 @@ class Qwen2Decoder(nn.Module):
         allowed_TS = None
         if num_before:
             allowed_TS = positions_1T[0, :, None] >= torch.arange(length, device=x_BTC.device)
+            allowed_TS = allowed_TS.repeat(
+                self.config.num_heads // self.config.num_key_value_heads, 1
+            )
         call = _Call(cosines, sines, allowed_TS, cache)
         for layer in self.layers:
             x_BTC = layer(x_BTC, call)
