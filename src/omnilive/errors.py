@@ -10,7 +10,8 @@
     |-- StoreError           4   the store could not be used
     |   |-- StoreBusy        4   another process is writing to it
     |   |-- StoreTooNew      4   written by a newer version
-    |   `-- UnknownMoment    4   no moment has this id
+    |   |-- UnknownMoment    4   no moment has this id
+    |   `-- MomentPinned     4   what shall be forgotten is pinned
     |-- BackendError         5   a recogniser, reader or server failed
     |   `-- CheckpointError  5   the weights of a network are not what they should be
     `-- Cancelled            1   a turn was cut while a backend was working
@@ -79,6 +80,16 @@ class StoreTooNew(StoreError):
 
 class UnknownMoment(StoreError):
     """No moment of this store has the id that was given."""
+
+
+class MomentPinned(StoreError):
+    """What shall be forgotten is pinned, and nobody said that it goes too."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What shall be forgotten is pinned, or lies in a pinned clip; "
+            "take the pin away first, or say that pinned moments go too (--pinned)."
+        )
 
 
 class BackendError(OmniLiveError):

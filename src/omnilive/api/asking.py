@@ -14,7 +14,7 @@ from omnilive.api.forgetting import ForgetPreview, preview
 from omnilive.api.pictures import picture_question
 from omnilive.api.watching import store_path
 from omnilive.cancel import Cancel
-from omnilive.errors import OmniLiveError, StoreError, UsageError
+from omnilive.errors import MomentPinned, OmniLiveError, StoreError, UsageError
 from omnilive.events import AnswerEnded, Event, Moment, Pin, Question, Retrieval, Utterance
 from omnilive.memory.commands import Command
 from omnilive.memory.conversation import NewTurn
@@ -245,7 +245,8 @@ class OpenedMemory:
         Raises:
             UsageError: nothing was said, or nothing matches.
             UnknownMoment: nothing has this id.
-            StoreError: it is pinned, or the store cannot be written.
+            MomentPinned: it is pinned.
+            StoreError: the store cannot be written.
         """
         if not isinstance(moment, ForgetPreview):
             moment = self.would_forget(moment, span=span, stream=stream, query=query, pinned=pinned)
@@ -288,7 +289,8 @@ class OpenedMemory:
             if outcome == "":
                 return self._system.store.forgotten(done)
             if outcome is not None:
-                raise StoreError(outcome)
+                pinned = MomentPinned()  # errors come through the store as their sentences
+                raise pinned if outcome == str(pinned) else StoreError(outcome)
             time.sleep(0.05)
         raise StoreError(
             "The process that writes this store has not answered; it will do it when it can."

@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from omnilive.errors import UnknownMoment, UsageError
 from omnilive.events import NS_PER_S, Kind, Moment
+from omnilive.memory import totals
 from omnilive.memory.database import Database
 from omnilive.memory.moments import COLUMNS, KINDS, MomentRow, Presenter, find
 from omnilive.memory.pins import is_pinned
+from omnilive.memory.statistics import StreamStatistics, stream_statistics
 from omnilive.memory.store import Store
 from omnilive.memory.timeline import Epoch, Timeline
 
@@ -149,6 +151,16 @@ def _rows(database: Database, run: _Run, stop_ns: int) -> Iterator[MomentRow]:
         if len(rows) < _BATCH:
             return
         start_ns, last = rows[-1][4], rows[-1][0]
+
+
+def streams(store: Store) -> list[StreamStatistics]:
+    """Return what was watched of every stream; nothing is counted for it."""
+    held = totals.read(store.database)
+    none = totals.Total(0, 0)
+    return [
+        stream_statistics(line, held.get((number, 0, totals.NODE), none).num_rows)
+        for number, line in store.timelines().items()
+    ]
 
 
 class Marks(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from omnilive.errors import StoreError, UnknownMoment
+from omnilive.errors import MomentPinned, UnknownMoment
 from omnilive.events import NS_PER_S, moment_id
 from omnilive.memory.database import Database
 from omnilive.memory.forget_request import StreamSpan
@@ -62,7 +62,7 @@ class Collector:
 
         Raises:
             UnknownMoment: nothing has this id.
-            StoreError: it is pinned, and that was not said to go.
+            MomentPinned: it is pinned, and that was not said to go.
         """
         doomed = Doomed()
         found = find(self._database, public_id)
@@ -74,10 +74,7 @@ class Collector:
             )
             self._moment(MomentRow(*row), doomed)
         if doomed.pinned:
-            raise StoreError(
-                "What shall be forgotten is pinned, or lies in a pinned clip; "
-                "take the pin away first, or say that pinned moments go too (--pinned)."
-            )
+            raise MomentPinned
         return doomed
 
     def by_span(self, span: StreamSpan) -> Iterator[Doomed]:

@@ -87,9 +87,12 @@ def store_statistics(
         "SELECT sum(level = 0), sum(level = 0 AND quiet), sum(level > 0), sum(pinned) FROM node"
     ) or (0, 0, 0, 0)
     clips = dict(database.rows("SELECT stream, count(*) FROM node WHERE level = 0 GROUP BY stream"))
+    by_stream = tuple(
+        stream_statistics(line, clips.get(line.stream, 0)) for line in timelines.values()
+    )
     return StoreStatistics(
         generation=database.generation,
-        streams=tuple(_of_stream(line, clips.get(line.stream, 0)) for line in timelines.values()),
+        streams=by_stream,
         clips=nodes[0] or 0,
         quiet_clips=nodes[1] or 0,
         blocks=nodes[2] or 0,
@@ -132,7 +135,8 @@ def _levels(database: Database, disk: disk_use.Disk) -> tuple[TreeLevel, ...]:
     )
 
 
-def _of_stream(line: Timeline, clips: int) -> StreamStatistics:
+def stream_statistics(line: Timeline, clips: int) -> StreamStatistics:
+    """Return what was watched of one stream."""
     stretches = line.watched()
     return StreamStatistics(
         stream=line.stream,
