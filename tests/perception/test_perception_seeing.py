@@ -327,3 +327,20 @@ class ClockReader(ListReader):
         self.num_readings += 1
         sign = "ROOM 4" if self.num_readings % 3 else "R00M 4"
         return (line(sign), line(self.clock, left=0.7, top=0.03))
+
+
+def test_reading_can_be_turned_off_and_on_while_it_watches():
+    pages = [numbered(draw(160, 90, texts=[(f"page {i}", 0.1, 0.3, 20)]), i) for i in range(4)]
+    reader = ListReader({i: [line(f"page number {i}")] for i in range(4)})
+    seeing = Seeing(SeeingConfig(), reader)
+    feed(seeing, [started(video=True), *(frame(i, pages[1]) for i in range(8))])
+    assert reader.num_readings > 0
+    seeing.configure(SeeingConfig(reading=ReadingConfig(enabled=False)))
+    before = reader.num_readings
+    feed(seeing, [frame(8 + i, pages[2]) for i in range(8)])
+    assert reader.num_readings == before
+    seeing.configure(SeeingConfig())
+    events = feed(seeing, [frame(16 + i, pages[3]) for i in range(8)])
+    assert [e.lines[0].text for e in events if isinstance(e, SceneText)] == ["page number 3"]
+    with pytest.raises(ValueError, match="reader"):
+        Seeing(SeeingConfig(), None).configure(SeeingConfig())

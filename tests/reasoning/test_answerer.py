@@ -6,7 +6,16 @@ import pytest
 
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError, ConfigError
-from omnilive.events import AnswerEnded, AnswerStarted, AnswerText, Question, Retrieval, Tick, UpTo
+from omnilive.events import (
+    AnswerEnded,
+    AnswerStarted,
+    AnswerText,
+    Heard,
+    Question,
+    Retrieval,
+    Tick,
+    UpTo,
+)
 from omnilive.reasoning import AnswererConfig, Piece
 from omnilive.reasoning.conversation import Conversation, Turn
 from reasoning_support import (
@@ -201,3 +210,40 @@ def test_nothing_is_asked_twice_when_something_was_found():
 def test_settings_that_make_no_sense(changes):
     with pytest.raises(ConfigError):
         AnswererConfig(**changes)
+
+
+def cut(stage, text, *, complete=False):
+    return list(
+        stage.push(Heard(turn_id="q1", text=text, played_ms=800, complete=complete), Cancel())
+    )
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_the_dialogue_holds_what_was_heard_of_an_answer(is_early):
+    backend = Script(Piece(text="On the table. "), Piece(text="In the hall.", citations=(KEYS,)))
+    stage = answerer(backend)
+    if is_early:
+        assert cut(stage, "On the table.") == []
+    push(stage, retrieval("where are the keys?", hits=(KEYS,)))
+    if not is_early:
+        assert cut(stage, "On the table.") == []
+    push(stage, retrieval("where is the box?", hits=(BUDGET,)))
+    (turn,) = backend.dialogues[-1]
+    assert (turn.turn_id, turn.answer, turn.citations) == ("q1", "On the table.", (KEYS,))
+
+
+def test_what_nobody_heard_cannot_be_leant_on():
+    stage = answerer()
+    push(stage, retrieval("where did Anna put the keys?", hits=(KEYS,)))
+    cut(stage, "")
+    events = push(stage, retrieval("and after that?"))
+    assert not any(isinstance(event, Question) for event in events)
+
+
+def test_an_answer_heard_to_its_end_stays_as_it_was_written():
+    backend = Script(Piece(text="On the table [u1-20000].", citations=(KEYS,)))
+    stage = answerer(backend)
+    push(stage, retrieval("where are the keys?", hits=(KEYS,)))
+    cut(stage, "On the table.", complete=True)
+    push(stage, retrieval("where is the box?", hits=(BUDGET,)))
+    assert backend.dialogues[-1][0].answer == "On the table [u1-20000]."

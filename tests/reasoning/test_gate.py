@@ -248,3 +248,11 @@ def test_exactly_one_verdict_for_anything(text, voice, typed):
         assert first.turn_id
     else:
         assert len(first.reason.split()) <= 3
+
+
+def test_another_wake_phrase_holds_from_the_next_utterance_on():
+    gate = Gate(GateConfig())
+    said = spoken("Hey robot, what did she say?", "ambient")
+    assert isinstance(next(gate.push(said, Cancel())), Dismissed)
+    gate.configure(GateConfig(wake_phrases=("hey robot",)))
+    assert isinstance(next(gate.push(said, Cancel())), Question)

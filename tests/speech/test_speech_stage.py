@@ -6,7 +6,7 @@ import pytest
 from omnilive.cancel import Cancel
 from omnilive.errors import ConfigError
 from omnilive.events import AnswerAudio, AnswerEnded, AnswerText, Interruption, Outcome
-from omnilive.speech import EspeakSynthesizer, Sound, Speech, SpeechConfig
+from omnilive.speech import EspeakConfig, EspeakSynthesizer, Sound, Speech, SpeechConfig
 
 
 class Beeper:
@@ -20,6 +20,9 @@ class Beeper:
         if self.on_phrase is not None:
             self.on_phrase(phrase)
         return Sound(np.full(len(phrase), 0.5, np.float32), 16000)
+
+    def configure(self, config: EspeakConfig) -> None:
+        """A beep has one voice."""
 
     def close(self) -> None:
         self.closed = True
@@ -125,3 +128,18 @@ def test_close_releases_the_synthesiser():
 def test_impossible_lengths_are_refused():
     with pytest.raises(ConfigError, match="min_clause_chars"):
         SpeechConfig(min_clause_chars=300)
+
+
+def test_the_voice_and_its_rate_can_be_changed_between_two_phrases():
+    speech = Speech(EspeakSynthesizer())
+    phrase = "The keys are in the drawer of the kitchen table. "
+
+    def seconds():
+        (audio,) = speech.push(text(phrase), Cancel())
+        return audio.samples.size / audio.sample_rate
+
+    before = seconds()
+    speech.configure(EspeakConfig(rate_wpm=330))
+    assert seconds() < 0.7 * before
+    speech.configure(EspeakConfig())
+    assert seconds() == before
