@@ -44,7 +44,7 @@ HELD_SOUND_S = 30
 """Sound that is held for a reader who does not come; then the oldest goes."""
 _HELD_PICTURES = 4
 _HELD_PACKET_BYTES = 32 << 20
-_LATE_PICTURE_NS = NS_PER_S
+_LATE_PICTURE_NS = 3 * NS_PER_S
 _SHORTEST_END_HOLE_NS = NS_PER_S
 _NS_PER_SAMPLE = NS_PER_S // SAMPLE_RATE
 _LONGEST_WAIT_S = 0.25
@@ -113,6 +113,7 @@ class PushedReader:
         self._times = PushedTimes()
         self._sound = PushedSound(HELD_SOUND_S * SAMPLE_RATE)
         self._claimed_end_ns: int | None = None
+        self._sound_came_ns = 0  # on this machine's clock; before any: when the first media came
         self._pictures: deque[tuple[int, Pixels]] = deque()
         self._packets: deque[MediaPacket] = deque()
         self._packet_bytes = 0
@@ -172,15 +173,17 @@ class PushedReader:
             if self._is_over or not sound.size:
                 return
             now_ns = self._now_ns()
+            length_ns = sound.size * _NS_PER_SAMPLE
             jumped = False
             if whole != self._claimed_end_ns:
                 expected_ns = self._sound.position * _NS_PER_SAMPLE
-                jumped = self._times.place("sound", whole, expected_ns, now_ns)
-            self._claimed_end_ns = whole + sound.size * _NS_PER_SAMPLE
+                jumped = self._times.place("sound", whole, expected_ns, now_ns, length_ns)
+            self._claimed_end_ns = whole + length_ns
             placed_ns = whole + self._times.offset("sound")
             index = (placed_ns + _NS_PER_SAMPLE // 2) // _NS_PER_SAMPLE
             self._sound.push(index, sound, jumped=jumped)
-            self._times.reach(placed_ns + sound.size * _NS_PER_SAMPLE, now_ns)
+            self._sound_came_ns = now_ns
+            self._reach(placed_ns + length_ns, now_ns)
             self._changed.notify_all()
 
     def push_frame(self, at_ns: int, pixels: Pixels) -> None:
@@ -212,7 +215,7 @@ class PushedReader:
                 self._count(late_pictures=1)
                 return
             self._pushed_picture_ns = placed_ns
-            self._times.reach(placed_ns, now_ns)
+            self._reach(placed_ns, now_ns)
             self._pictures.append((placed_ns, pixels))
             if len(self._pictures) > _HELD_PICTURES:
                 self._pictures.popleft()
@@ -321,6 +324,11 @@ class PushedReader:
             return None
         return self._finish(self._error)
 
+    def _reach(self, end_ns: int, now_ns: int) -> None:
+        if not self._times.has_begun:
+            self._sound_came_ns = now_ns
+        self._times.reach(end_ns, now_ns)
+
     def _due(self) -> tuple[int, Literal["sound", "picture", "packet"]] | None:
         """Return what is first in time of all that is held."""
         held: list[tuple[int, Literal["sound", "picture", "packet"]]] = []
@@ -381,11 +389,13 @@ class PushedReader:
             return 0
         if self._error is not None:
             return self._end_ns
-        now_ns = self._times.now(self._now_ns())
-        horizon_ns = now_ns
+        now_ns = self._now_ns()
         if self._info.has_audio:
-            come_ns = self._sound_end_ns if self._sound.has_come else 0
-            horizon_ns = max(come_ns, now_ns - SOUND_PATIENCE_NS)
+            # Measured on the sound alone: pictures that run ahead must not cost sound.
+            since_ns = now_ns - self._sound_came_ns - SOUND_PATIENCE_NS
+            horizon_ns = self._sound_end_ns + max(0, since_ns)
+        else:
+            horizon_ns = self._times.now(now_ns)
         if self._info.has_video:
             waited_ns = max(self._pushed_picture_ns, horizon_ns - PICTURE_PATIENCE_NS)
             horizon_ns = min(horizon_ns, waited_ns)

@@ -51,7 +51,9 @@ class PushedTimes:
         """Return what is added to this track's times at present."""
         return self._offsets.get(track, self._newest_offset)
 
-    def place(self, track: str, at_ns: int, expected_ns: int, monotonic_ns: int) -> bool:
+    def place(
+        self, track: str, at_ns: int, expected_ns: int, monotonic_ns: int, length_ns: int = 0
+    ) -> bool:
         """Set `offset` for a piece whose time says `at_ns`; True if the times jumped.
 
         Args:
@@ -59,6 +61,7 @@ class PushedTimes:
             at_ns: what the client says.
             expected_ns: source time that this track has reached.
             monotonic_ns: this machine's clock.
+            length_ns: of the piece, which has ended by now.
         """
         now_ns = self.now(monotonic_ns)
         for offset in (self.offset(track), self._newest_offset, 0):
@@ -66,7 +69,7 @@ class PushedTimes:
             if expected_ns - BACKWARD_NS <= placed_ns <= max(expected_ns, now_ns) + FORWARD_NS:
                 self._offsets[track] = offset
                 return False
-        self._newest_offset = self._offsets[track] = max(expected_ns, now_ns) - at_ns
+        self._newest_offset = self._offsets[track] = max(expected_ns, now_ns - length_ns) - at_ns
         self.num_jumps += 1
         return True
 
