@@ -406,9 +406,9 @@ def test_a_clock_that_is_set_goes_on_where_the_stream_is() -> None:
     reader.end()
     reading = read(reader)
     (gap,) = reading.gaps
-    assert (gap.start_ns, gap.end_ns) == (NS_PER_S, 3 * NS_PER_S)
+    assert (gap.start_ns, gap.end_ns) == (NS_PER_S, 4 * NS_PER_S)
     assert gap.reason == "The times of the sound jumped, so the true gap is not known."
-    assert reading.ended.at_ns == 4 * NS_PER_S
+    assert reading.ended.at_ns == 5 * NS_PER_S
 
 
 def test_pictures_follow_a_jump_of_the_sound() -> None:

@@ -177,7 +177,7 @@ class PushedReader:
             jumped = False
             if whole != self._claimed_end_ns:
                 expected_ns = self._sound.position * _NS_PER_SAMPLE
-                jumped = self._times.place("sound", whole, expected_ns, now_ns, length_ns)
+                jumped = self._times.place("sound", whole, expected_ns, now_ns)
             self._claimed_end_ns = whole + length_ns
             placed_ns = whole + self._times.offset("sound")
             index = (placed_ns + _NS_PER_SAMPLE // 2) // _NS_PER_SAMPLE

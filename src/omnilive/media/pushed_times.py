@@ -15,6 +15,7 @@ BACKWARD_NS = 2 * NS_PER_S
 """Times that fall by more than this have jumped; less is a repetition and is left out."""
 FORWARD_NS = 10 * NS_PER_S
 """Times that lie by more than this ahead of what has come, and of now, have jumped."""
+_WHOLE_NS = NS_PER_S
 _MOST = 1 << 62
 
 
@@ -51,9 +52,7 @@ class PushedTimes:
         """Return what is added to this track's times at present."""
         return self._offsets.get(track, self._newest_offset)
 
-    def place(
-        self, track: str, at_ns: int, expected_ns: int, monotonic_ns: int, length_ns: int = 0
-    ) -> bool:
+    def place(self, track: str, at_ns: int, expected_ns: int, monotonic_ns: int) -> bool:
         """Set `offset` for a piece whose time says `at_ns`; True if the times jumped.
 
         Args:
@@ -61,7 +60,6 @@ class PushedTimes:
             at_ns: what the client says.
             expected_ns: source time that this track has reached.
             monotonic_ns: this machine's clock.
-            length_ns: of the piece, which has ended by now.
         """
         now_ns = self.now(monotonic_ns)
         for offset in (self.offset(track), self._newest_offset, 0):
@@ -69,7 +67,9 @@ class PushedTimes:
             if expected_ns - BACKWARD_NS <= placed_ns <= max(expected_ns, now_ns) + FORWARD_NS:
                 self._offsets[track] = offset
                 return False
-        self._newest_offset = self._offsets[track] = max(expected_ns, now_ns - length_ns) - at_ns
+        # By the clock, a piece of unbroken sound begins as long ago as it lasts: no hole.
+        begins_ns = now_ns if now_ns - expected_ns > _WHOLE_NS else expected_ns
+        self._newest_offset = self._offsets[track] = begins_ns - at_ns
         self.num_jumps += 1
         return True
 
