@@ -1,0 +1,30 @@
+// A moment as a small picture one can open: in answers, search results and the film strip.
+import { picture } from "./api.js";
+import { el, icon } from "./dom.js";
+import { t } from "./i18n.js";
+import { when } from "./when.js";
+
+export const KIND_ICONS = { speech: "mic", screen: "screen", sound: "note", motion: "camera", picture: "camera", clip: "camera", digest: "ask" };
+
+export const kindName = (kind) => t(`kind_${kind in KIND_ICONS ? kind : "clip"}`);
+export const words = (moment) => moment.text || kindName(moment.kind);
+
+// The picture is asked for when it comes into sight; without one, the kind's mark stays.
+export function thumb(moment) {
+  const image = el("img", { src: picture(moment.id), alt: "", loading: "lazy", decoding: "async", width: "192", height: "144" });
+  image.addEventListener("error", () => image.remove());
+  const mark = icon(KIND_ICONS[moment.kind] || "camera", "kind");
+  const play = moment.playable ? icon("play", "go") : null;
+  return el("span", { class: "thumb" }, mark, image, play);
+}
+
+export function thumbButton(moment, className, open) {
+  const label = t("play_moment", { when: when(moment.at), what: words(moment) });
+  return el(
+    "button",
+    { type: "button", class: className, "aria-label": label, data: { moment: moment.id }, on: { click: () => open(moment) } },
+    thumb(moment),
+    el("span", { class: "when" }, when(moment.at)),
+    el("span", { class: "what" }, words(moment)),
+  );
+}
