@@ -97,7 +97,7 @@ def test_over_eight_bits(tmp_path: Path) -> None:
     adapter.attach(eight)
     adapter.merge_into(network)
     exact, near = _outputs(network), _outputs(eight)
-    assert float((near - exact).norm() / exact.norm()) < 0.02
+    assert float((near - exact).norm() / exact.norm()) < 0.08
 
 
 def test_merged_once_into_a_folder(tmp_path: Path) -> None:

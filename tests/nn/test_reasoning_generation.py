@@ -24,8 +24,7 @@ _CLOSE = 2e-5
 
 
 def _settings(tokens: int, **more: object) -> GenerationSettings:
-    return GenerationSettings(max_new_tokens=tokens, stop=frozenset(), **more)  # type:
-    ignore[arg-type]
+    return GenerationSettings(max_new_tokens=tokens, stop=frozenset(), **more)  # type: ignore
 
 
 def _whole(network: ReasoningNetwork, rows: Tensor, mask: Tensor, meant: int) -> Tensor:
@@ -47,9 +46,9 @@ def test_tokens_with_a_cache_are_the_tokens_without(positions: int) -> None:
     assert ids == without
 
 
-@pytest.mark.parametrize("positions", [512, 40]) @pytest.mark.parametrize("pieces", [(1, 60), (60,
-1), (7, 20, 1, 33), (30, 31)]) def test_a_text_read_in_pieces_is_the_text_read_whole(positions:
-int, pieces: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("positions", [512, 40])
+@pytest.mark.parametrize("pieces", [(1, 60), (60, 1), (7, 20, 1, 33), (30, 31)])
+def test_a_text_in_pieces_is_the_text_as_a_whole(positions: int, pieces: tuple[int, ...]) -> None:
     network = made.network(made.config(positions=positions))
     prompt = made.prompt(network, 61)
     cache = network.model.new_cache(61)
@@ -131,14 +130,13 @@ def test_a_cut_turn_returns_within_one_token_and_frees_its_cache(told: int) -> N
     prompt, cancel = made.prompt(network, 20), Cancel()
     cache = network.model.new_cache(60)
     wanted = list(generate(network, prompt, _settings(10)))
-    if told == 0:
-        cancel.set()
     got = []
+    tokens = generate(network, prompt, _settings(10), cancel, cache)
+    for _ in range(told):
+        got.append(next(tokens))
+    cancel.set()
     with pytest.raises(Cancelled):
-        for index in generate(network, prompt, _settings(10), cancel, cache):
-            got.append(index)
-            if len(got) == told:
-                cancel.set()
+        next(tokens)
     assert got == wanted[:told]
     assert (cache.length, cache.num_bytes) == (0, 0)
     assert list(generate(network, prompt, _settings(10), Cancel(), cache)) == wanted
@@ -254,8 +252,11 @@ def test_a_text_beyond_the_window_is_refused() -> None:
         beam_search(network, made.prompt(network, 5000), _settings(4), num_beams=2)
     assert len(list(generate(network, made.prompt(network, 62), _settings(10)))) == 2
     with pytest.raises(BackendError, match="nothing to read"):
-        next(generate(network, EmbeddedPrompt(torch.empty(1, 0, 32), torch.empty(1, 0)),
-        _settings(1)))
+        next(
+            generate(
+                network, EmbeddedPrompt(torch.empty(1, 0, 32), torch.empty(1, 0)), _settings(1)
+            )
+        )
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
@@ -268,8 +269,13 @@ def test_weights_that_give_no_numbers_are_told(temperature: float) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.5}, {"top_k": -1}, {"repetition_penalty":
-    0}],
+    [
+        {"temperature": -1.0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"top_k": -1},
+        {"repetition_penalty": 0},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(BackendError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,24 +264,31 @@ def _safetensors_header(file: Path) -> Iterator[tuple[str, list[int], torch.dtyp
 
 def _bin(file: Path) -> dict[str, Tensor]:
     try:
-        try:
-            held = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if "mmap can only be used" not in str(error):
-                raise
-            held = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # About the age of the format: nothing a user could act on.
+            warnings.simplefilter("ignore")
+            held = _unpickled(file)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{file} holds more than numbers and was not read: code can hide in such a file; "
             "take the weights from their publisher, as .safetensors if there are any."
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle can raise whatever its bytes lead to
         raise _damaged(file) from error
     if not isinstance(held, dict) or not all(
         isinstance(name, str) and isinstance(each, Tensor) for name, each in held.items()
     ):
         raise CheckpointError(f"{file} is no table of tensors by name.")
     return held
+
+
+def _unpickled(file: Path) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError as error:
+        if "mmap can only be used" not in str(error):
+            raise
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _read(file: Path, names: list[str]) -> Iterator[tuple[str, Tensor]]:
