@@ -65,6 +65,12 @@ class DialogueCache:
         """
         length = len(prefix) + turn.length
         meant = length + room_for(self._network, length, settings)
+        angles = self._network.model.angles
+        if angles.scaling is Scaling.RELEASE and meant > angles.settings.max_positions:
+            # Past its positions the release turns every call by other angles: nothing can be kept.
+            self.forget()
+            yield from generate(self._network, self._whole(prefix, turn), settings, cancel)
+            return
         cache = self._shared(prefix, meant)
         rest = list(prefix[cache.length :])
         if rest:
@@ -76,10 +82,8 @@ class DialogueCache:
         """Cut the cache to what it shares with `prefix`; a new one if its angles no longer fit."""
         angles = self._network.model.angles
         base = angles.base_of(length=meant, meant=meant)
-        # Past its positions the release turns every call by other angles: nothing can be kept.
-        moving = angles.scaling is Scaling.RELEASE and meant > angles.settings.max_positions
         cache = self._cache
-        if cache is None or base != self._base or moving:
+        if cache is None or base != self._base:
             self._ids, self._base = [], base
             self._cache = self._network.model.new_cache(meant)
             return self._cache
@@ -94,11 +98,22 @@ class DialogueCache:
 
     def _read(self, ids: list[int], cache: KeyValueCache, cancel: Cancel | None) -> None:
         held = cache.length
-        with torch.no_grad():
-            rows = self._network.embed(torch.tensor([ids]))
-        mask = torch.zeros(1, len(ids), dtype=torch.bool, device=rows.device)
         try:
-            read(self._network, EmbeddedPrompt(rows, mask), cache, cancel)
+            read(self._network, self._text(ids), cache, cancel)
         except BaseException:
             cache.cut(held)
             raise
+
+    def _text(self, ids: Sequence[int]) -> EmbeddedPrompt:
+        with torch.no_grad():
+            rows = self._network.embed(torch.tensor([list(ids)], dtype=torch.long))
+        return EmbeddedPrompt(
+            rows, torch.zeros(rows.shape[:2], dtype=torch.bool, device=rows.device)
+        )
+
+    def _whole(self, prefix: Sequence[int], turn: EmbeddedPrompt) -> EmbeddedPrompt:
+        text = self._text(prefix)
+        return EmbeddedPrompt(
+            torch.cat((text.embeddings, turn.embeddings), dim=1),
+            torch.cat((text.picture_mask, turn.picture_mask), dim=1),
+        )

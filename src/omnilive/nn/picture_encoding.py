@@ -82,7 +82,7 @@ def encode_picture(
         maps.append(merge_patches(tower(few.to(device), -1)))
     squares = torch.cat(maps)
     side = round(squares.shape[1] ** 0.5)
-    merged = squares.unflatten(1, (side, side))
+    merged = squares.view(len(squares), side, side, -1)
     joined = merged[1:].view(rows, columns, side, side, -1).transpose(1, 2)
     sequence = (
         with_line_ends(merged[0], line_end),
