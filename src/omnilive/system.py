@@ -16,7 +16,7 @@ import platformdirs
 
 from omnilive.cancel import Cancel
 from omnilive.errors import ConfigError
-from omnilive.events import NS_PER_S, Event, StreamStarted, Voice
+from omnilive.events import NS_PER_S, SAMPLE_RATE, Event, StreamStarted, Voice
 from omnilive.media.contract import ReadOptions, SourceInfo
 from omnilive.media.source import Source
 from omnilive.memory.embedding import build_embedder
@@ -232,17 +232,37 @@ class System:
 
     def stages_for(self, started: StreamStarted) -> Mapping[str, Stage]:
         """Make the stages that perceive one stream; from any thread."""
+        hearing, reader = self._load()
+        return {
+            "hearing": Hearing(self.config.hearing, hearing.voice_activity, hearing.recogniser),
+            "seeing": Seeing(self.config.seeing, reader),
+        }
+
+    def _load(self) -> tuple[HearingBackends, TextReader | None]:
         with self._loading:
             if self._hearing is None:
                 self._hearing = build_hearing_backends(
                     self.config.hearing, num_recognisers=self.num_recognisers
                 )
                 self._reader = build_reader(self.config.seeing.reading)
-            hearing = self._hearing
-        return {
-            "hearing": Hearing(self.config.hearing, hearing.voice_activity, hearing.recogniser),
-            "seeing": Seeing(self.config.seeing, self._reader),
-        }
+            return self._hearing, self._reader
+
+    def warm(self) -> None:
+        """Load the models now instead of when the first sound or picture needs them.
+
+        Raises:
+            BackendError: one cannot be loaded.
+        """
+        import numpy as np
+
+        hearing, _ = self._load()
+        if hearing.voice_activity is not None:
+            hearing.voice_activity.start()
+        if hearing.recogniser is not None:
+            hearing.recogniser.transcribe(np.zeros(SAMPLE_RATE, np.float32), Cancel())
+        synthesizer = EspeakSynthesizer(self.config.espeak)
+        synthesizer.synthesize("Ready.")
+        synthesizer.close()
 
     def close(self) -> None:
         """Release models, child processes and the store. Safe to call twice."""

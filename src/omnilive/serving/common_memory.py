@@ -25,8 +25,7 @@ from omnilive.serving.worker import places
 
 _log = logging.getLogger(__name__)
 
-_UPKEEP_EVERY_S = 0.5
-_NEVER = Cancel()
+_UPKEEP_EVERY_S = 0.2
 
 
 class CommonMemory:
@@ -130,6 +129,11 @@ class CommonMemory:
         with self._lock:
             return self._memory.ready(event)
 
+    def num_unremembered(self) -> int:
+        """Return how many perceived clips wait to be committed."""
+        with self._lock:
+            return self._memory.num_pending
+
     def leave(self, port: MemoryPort) -> None:
         """Forget a session's entrance."""
         with self._lock:
@@ -175,7 +179,7 @@ class CommonMemory:
     def _keep_up(self) -> None:
         """Do what ticks of a live stream set off, for a store that has none now."""
         told = ""
-        while not self._clock_wait():
+        while not self._stop.wait(_UPKEEP_EVERY_S):
             with self._lock:
                 products, error = self._push(self._memory.idle(self._clock.wall_ns()))
                 others = self._sort(products, None, [])
@@ -189,9 +193,6 @@ class CommonMemory:
             elif str(error) != told:
                 told = str(error)
                 _log.warning("memory's upkeep failed: %s", told)
-
-    def _clock_wait(self) -> bool:
-        return self._stop.wait(_UPKEEP_EVERY_S)
 
 
 class MemoryPort:

@@ -177,8 +177,12 @@ class Feeder:
                 return
             try:
                 error = self._play(came)
-            except (MediaError, StoreError) as problem:
+            except OmniLiveError as problem:
                 error = str(problem)
+            except Exception as problem:  # a defect of ours: the next one is waited for
+                _log.error("a source failed: %s", type(problem).__name__)
+                _log.debug("at\n%s", places(problem))
+                error = f"Taking in media failed ({type(problem).__name__})."
             if error and not self._stop.is_set():
                 self._report(error)
 

@@ -316,8 +316,8 @@ class Messages(Wire):
                 return self.encode(event)
 
 
-def hello(*, session: str, stream: str, settings: Settings, remembers: Json) -> Json:
-    """Return the first message of a connection."""
+def hello(*, session: str, stream: str, settings: Settings, remembers: bool = True) -> Json:
+    """Return the first message of a connection; `remembers`: what is perceived is kept."""
     return {
         "event": "hello",
         "protocol": PROTOCOL,

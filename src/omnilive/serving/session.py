@@ -216,6 +216,11 @@ class Session:
         with self._lock:
             return {name: len(worker.mailbox) for name, worker in self._workers.items()}
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more events will come; some may still wait to be taken."""
+        return self._view.closed
+
     def shed_captions(self) -> None:
         """Give up captions not made yet: who stops a watch does not wait for a server."""
         worker = self._workers.get(CAPTIONER)
