@@ -260,6 +260,23 @@ def test_rotary_positions_while_generating(folder: Folder, case_log: CaseLog) ->
     )
 
 
+@pytest.mark.parametrize("how", ["8 bits", "bfloat16", "float16", "8 bits and bfloat16"])
+def test_narrow_numbers_stay_near(path: Path, how: str, case_log: CaseLog) -> None:
+    """Errors as the length of the difference over the length of the logits."""
+    network = ReasoningNetwork.load(path)
+    if "8 bits" in how:
+        network.to_eight_bit()
+    if "float" in how:
+        network.to(torch.float16 if how == "float16" else torch.bfloat16)
+    prompt, wanted = opened(path).mixed(), opened(path).tensors["mixed.logits"]
+    rows = prompt.embeddings.to(network.dtype)
+    got = network.logits(network.model(rows, prompt.picture_mask))
+    error = float((got - wanted).norm() / wanted.norm())
+    case = f"{path.parent.name}/{path.name}/mixed in {how}"
+    case_log.check(case, "relative length of the error", error, 0.0, 0.05)
+    assert error > 0
+
+
 def test_chat_layout(folder: Folder, case_log: CaseLog) -> None:
     network = folder.fresh(Scaling.PER_TEXT)
     long = {folder.said[name]["length"]: name for name in reversed(folder.images)}

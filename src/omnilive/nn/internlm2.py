@@ -87,11 +87,12 @@ class Attention(nn.Module):
         fused = self.wqkv(rows, call.picture).view(
             batch, length, self.groups, self.queries + 2, self.head_width
         )
-        query, key, value = fused.split([self.queries, 1, 1], dim=3)
-        query = query.reshape(batch, length, -1, self.head_width).transpose(1, 2)
-        query = rotate(query, call.cosines, call.sines)
-        key = rotate(key.squeeze(3).transpose(1, 2), call.cosines, call.sines)
-        value = value.squeeze(3).transpose(1, 2)
+        # Queries and key of a group lie side by side, so they are turned together.
+        turned = fused[:, :, :, :-1].reshape(batch, length, -1, self.head_width).transpose(1, 2)
+        turned = rotate(turned, call.cosines, call.sines)
+        turned = turned.view(batch, self.groups, self.queries + 1, length, self.head_width)
+        query, key = turned[:, :, :-1].flatten(1, 2), turned[:, :, -1]
+        value = fused[:, :, :, -1].transpose(1, 2)
         if call.cache is not None:
             key, value = call.cache.append(self.layer, key, value)
         gathered = self._gather(query, key, value, call)
