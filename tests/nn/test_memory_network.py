@@ -17,6 +17,7 @@ from omnilive.nn.memory_retrieval import cosines  # noqa: E402
 from omnilive.nn.memory_rows import ClipInput, batches  # noqa: E402
 from omnilive.nn.memory_training import training_pass  # noqa: E402
 from omnilive.nn.open_clip import OpenClip  # noqa: E402
+from omnilive.nn.pool_projector import PoolProjector  # noqa: E402
 
 _CLOSE = 2e-5
 _COUNTS = (1, 16, 3, 7, 16, 2, 12, 5)
@@ -43,6 +44,19 @@ def test_shapes(slots: int) -> None:
     encoded = network.compress_clip(ClipInput((1, 2, 3), features))
     assert encoded.short_term.shape == (5 * slots, 16)
     assert encoded.global_memory.shape == (16,)
+
+
+@pytest.mark.parametrize("slots", [1, 4, 9])
+@torch.no_grad()
+def test_slots_are_means_over_windows_and_the_whole_clip_one_over_all(slots: int) -> None:
+    projector = PoolProjector(merged_width=8, width=6, num_merged=36, num_slots=slots)
+    merged = torch.randn(3, 36, 8)
+    features = projector(merged)
+    maps = merged.view(3, 6, 6, 8).permute(0, 3, 1, 2)
+    pooled = torch.nn.functional.avg_pool2d(maps, 6 // round(slots**0.5)).flatten(2).mT
+    assert _near(features.slots, projector.mlp(pooled))
+    assert _near(features.patches, projector.mlp(merged))
+    assert _near(projector.whole_clip(features), projector.mlp(merged.mean(dim=(0, 1))[None]))
 
 
 @pytest.mark.parametrize("chunks", [[1] * 7, [3, 4], [6, 1], [7]])

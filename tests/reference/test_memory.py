@@ -220,7 +220,7 @@ def test_variations(path: Path, case_log: CaseLog) -> None:
             case_log.check(_name(path, case), "question", alone_C, batch_QC[number], _MEMORY)
         if case == f"clips{len(clips)}":
             memories[len(clips)] = together
-    for name, wanted in said["variations"].items():
+    for name, wanted in said.get("variations", {}).items():
         found = re.fullmatch(r"integrated_memory_prefix.*_k(\d+)_vs_k(\d+)", name)
         if found is None:
             # The others say that nothing changes, which is checked above.
