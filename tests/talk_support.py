@@ -1,0 +1,140 @@
+"""A client that talks with a live conversation: a microphone, a loudspeaker, a mailbox."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from omnilive.events import NS_PER_S, SAMPLE_RATE, Samples
+from omnilive.media.espeak import Espeak
+from omnilive.media.pushed import PushedReader
+from omnilive.media.resampling import resample
+from omnilive.serving.client import ClientKind
+from omnilive.serving.conversation import LiveConversation
+from omnilive.serving.playout import Taken
+
+Json = dict[str, Any]
+PATIENCE_S = 60.0  # a bound that is never reached, not a promise
+_PIECE_S = 0.02
+_PIECE = round(_PIECE_S * SAMPLE_RATE)
+
+
+def spoken(text: str, *, rate_wpm: int = 165, voice: str = "en-us") -> Samples:
+    """Return a sentence as a microphone hears it."""
+    said = Espeak().synthesize(text, voice=voice, rate_wpm=rate_wpm)
+    return 0.3 * resample(said.samples, said.sample_rate, SAMPLE_RATE)
+
+
+class Person:
+    """Somebody at a page: listens and speaks at the pace of the world.
+
+    Sound goes out every 20 ms without end: hiss, and what is said. The loudspeaker takes 20 ms
+    each time; what it played is kept.
+    """
+
+    def __init__(
+        self,
+        conversation: LiveConversation,
+        *,
+        kind: ClientKind = "terminal",
+        listens: bool = True,
+    ) -> None:
+        self.kind: ClientKind = kind
+        self.conversation = conversation
+        self.messages: list[Json] = []
+        self.taken: list[Taken] = []
+        self.closed = ""
+        self.pushed = 0
+        self.reader = PushedReader(has_video=False, has_audio=True, record=False, name="test")
+        self._listens = listens
+        self._changed = threading.Condition()
+        self._to_say: list[Samples] = []
+        self._stop = threading.Event()
+        self._noise = np.random.default_rng(7)
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def come(self) -> Person:
+        """Connect and begin to live."""
+        self.conversation.attach(self, self.reader)
+        self._thread.start()
+        return self
+
+    def go(self) -> None:
+        """Vanish."""
+        self._stop.set()
+        self._thread.join()
+        self.conversation.detach(self, "It vanished.")
+
+    # --- the client ----------------------------------------------------------------------
+
+    def send(self, message: Json) -> None:
+        with self._changed:
+            self.messages.append(message)
+            self._changed.notify_all()
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+    # --- the person ----------------------------------------------------------------------
+
+    def say(self, sound: Samples | str) -> None:
+        """Say a sentence, or make a noise."""
+        samples = spoken(sound) if isinstance(sound, str) else sound
+        with self._changed:
+            self._to_say.append(samples)
+
+    def tell(self, command: str, **fields: object) -> None:
+        """Send a message."""
+        self.conversation.receive(self, {"command": command, **fields})
+
+    def wait(
+        self, event: str, after: int = 0, so: Callable[[Json], bool] = lambda _message: True
+    ) -> Json:
+        """Wait for a message behind the first `after`; returns it."""
+
+        def found() -> Json | None:
+            for message in self.messages[after:]:
+                if message["event"] == event and so(message):
+                    return message
+            return None
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None, PATIENCE_S)
+            message = found()
+            assert message is not None, f"no {event} in {self.names()}"
+            return message
+
+    def wait_state(self, state: str, after: int = 0) -> Json:
+        """Wait until the floor is in a state."""
+        return self.wait("floor", after, lambda message: message["state"] == state)
+
+    def names(self, after: int = 0) -> list[str]:
+        """Return the names of the messages that came, without the levels."""
+        return [each["event"] for each in self.messages[after:] if each["event"] != "level"]
+
+    def all(self, event: str) -> list[Json]:
+        """Return the messages of a name."""
+        return [each for each in self.messages if each["event"] == event]
+
+    def _live(self) -> None:
+        start_s, number = time.monotonic(), 0
+        saying: Samples = np.zeros(0, np.float32)
+        while not self._stop.is_set():
+            with self._changed:
+                if not saying.size and self._to_say:
+                    saying = self._to_say.pop(0)
+            piece, saying = saying[:_PIECE], saying[_PIECE:]
+            sound = 0.001 * self._noise.standard_normal(_PIECE).astype(np.float32)
+            sound[: piece.size] += piece
+            self.reader.push_audio(number * _PIECE * NS_PER_S // SAMPLE_RATE, sound)
+            self.pushed += _PIECE
+            if self._listens:
+                taken = self.conversation.playout.take()
+                self.taken.append(taken)
+                self.conversation.taken(taken)
+            number += 1
+            self._stop.wait(max(0.0, start_s + number * _PIECE_S - time.monotonic()))
