@@ -102,6 +102,11 @@ def spoken(answers):
         ("Where are you from?", "unsure"),
         ("The red car", "unsure"),
         ("What is", "unfinished"),
+        ("How many people were in?", "unfinished"),
+        ("What happened after?", "unfinished"),
+        ("Who came in?", "unsure"),
+        ("When I came home from.", "unfinished"),
+        ("Tell me what he said.", "finished"),
         ("你今天去了哪里？", "finished"),
         ("我刚才看到了什么", "finished"),
         ("因为", "unfinished"),
@@ -162,12 +167,15 @@ def test_a_voice_that_comes_back_late_opens_another_turn():
 
 
 def test_a_voice_that_comes_back_just_before_the_end_is_waited_for():
-    # It begins 50 ms before the delay is over and is confirmed 170 ms after.
-    answers = timed(hearing_of(Script("Who?", "Who came?"), pause_ms=96), 0.512, (1.024,), 0.64)
-    assert only(answers, Utterance) == []
-    hearing = hearing_of(Script("Who came?", "Who came in?"))
-    answers = timed(hearing, 0.512, (1.024,), 0.256, (0.6,), 1)
-    assert [event.text for _, event in only(answers, Utterance)] == ["Who came in?"]
+    # It begins 64 ms before the delay is over, and is confirmed 160 ms after.
+    script = Script("Where is the hotel?", "Where is the hotel on the hill?")
+    answers = timed(hearing_of(script), 0.512, (1.024,), 0.256, (0.6,), 1)
+    assert [event.text for _, event in only(answers, Utterance)] == [script.texts[1]]
+    # A click is not: the turn ends as soon as it is known to be one, or to take too long.
+    answers = timed(hearing_of(script), 0.512, (1.024,), 0.256, (0.064,), 1)
+    ((over_s, one),) = only(answers, Utterance)
+    assert one.text == script.texts[0]
+    assert over_s - one.end_ns / NS_PER_S <= 0.7
 
 
 def test_every_end_of_a_voice_is_followed_by_its_one_settled_partial():

@@ -89,6 +89,11 @@ _ASKING = _words(
     """
 )
 _WH = _words("what where when who whom whose which why how what's where's who's how's when's")
+_HAS_VERB = _words("what's where's who's")
+_OBJECT = _words("what where who whom which")
+_BE = _words("is are was were do does did has have had can could will would should")
+_AWAY = _words("in on off up out over by around through")  # "who came in?"
+_PRONOUNS = _words("i you we he she it they")
 _ORDERS = _words("tell show give find remind describe summarize summarise list explain repeat read")
 _LEADS = _words("um uh uhm er erm hmm hm ah oh well so and but or okay ok now then hey hi please")
 _REPLIES = _words(
@@ -136,12 +141,16 @@ def completeness(text: str) -> Completeness:
     last = words[-1]
     if last in _OPEN or (last in _FILLERS and not (last == "like" and body[0] in _WH)):
         return "unfinished"
+    # "When I came home" tells of something, "what he said" too.
     is_question = len(body) > 2 and body[0] in _ASKING
+    is_question = is_question and not (body[0] in _WH and body[1] in _PRONOUNS)
     if _WANTS_MORE.search(" ".join(words)):
         return "unfinished"
     if last in _PREPOSITIONS:
-        # "What is it about" may be all; "what did he say about" is not: nobody can tell by ear.
-        return "unsure" if is_question and body[0] in _WH else "unfinished"
+        # "Where are you from?" may be all; "how many were in" and "what happened after" are not.
+        has_object = body[0] in _OBJECT and (body[1] in _BE or (len(body) == 3 and last in _AWAY))
+        is_whole = is_question and (body[0] in _HAS_VERB or has_object)
+        return "unsure" if is_whole else "unfinished"
     if last in _LEADING:
         # "What is this?", "tell me where it is": what the words ask for may be all there.
         return "unsure" if len(body) > 2 and (is_question or body[0] in _ORDERS) else "unfinished"
