@@ -7,6 +7,7 @@ the newest runs are read first, and only as many as a page takes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,7 @@ from omnilive.memory.timeline import Epoch, Timeline
 
 UNBOUNDED_NS = 1 << 62
 _BATCH = 64
+_DIGITS = re.compile(r"[0-9]{1,18}|[1-8][0-9]{18}")  # what SQLite takes as a number
 _LATE_NS = 60 * NS_PER_S  # what is finished late may start after the end that was noted
 _ROUNDING_NS = 1_000_000  # between two anchors wall time is rounded
 
@@ -48,7 +50,7 @@ class Place(NamedTuple):
             UsageError: it is none.
         """
         parts = text.split("-")
-        if len(parts) != 4 or not all(each.isdecimal() and len(each) <= 19 for each in parts):
+        if len(parts) != 4 or not all(_DIGITS.fullmatch(each) for each in parts):
             raise UsageError("The cursor is not one that a page of moments gave; leave it out.")
         return cls(*map(int, parts))
 

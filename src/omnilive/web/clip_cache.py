@@ -145,6 +145,11 @@ class ClipCache:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
+    def folder(self) -> Path:
+        """Where clips are written before they lose their names."""
+        return self._folder
+
+    @property
     def num_bytes(self) -> int:
         """How much is kept."""
         with self._lock:

@@ -278,6 +278,7 @@ class Server:
             self.app,
             # Nothing of a request may reach a log: addresses hold the token, and questions.
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             lifespan="off",

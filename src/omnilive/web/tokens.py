@@ -95,6 +95,11 @@ class Guesses:
                 return 0.0
             return max(0.0, last + self._window_s - self._now())
 
+    def clear(self) -> None:
+        """Forget all wrong guesses."""
+        with self._lock:
+            self._wrong.clear()
+
     def note_wrong(self, address: str) -> None:
         """Count a wrong guess."""
         with self._lock:

@@ -1,0 +1,200 @@
+"""Parts of the server that need no server: ranges, certificates, pages, the shape of a memory."""
+
+from __future__ import annotations
+
+import os
+import random
+import ssl
+import stat
+from pathlib import Path
+
+import pytest
+
+from omnilive.api.looking import Place, marks, page, streams
+from omnilive.api.shape import shape
+from omnilive.errors import ConfigError, UsageError
+from omnilive.memory.store import Store
+from omnilive.web import ranges
+from omnilive.web.ranges import ByteRange, NotSatisfiable
+from omnilive.web.tls import given_certificate, own_certificate
+from world_support import watched
+
+S = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=0-9", ByteRange(0, 10)),
+        ("BYTES = 0 - 9", ByteRange(0, 10)),
+        ("bytes=90-", ByteRange(90, 100)),
+        ("bytes=-5", ByteRange(95, 100)),
+        ("bytes=-500", ByteRange(0, 100)),
+        ("bytes=0-500", ByteRange(0, 100)),
+        ("bytes=99-99", ByteRange(99, 100)),
+        ("bytes=5-4", None),
+        ("bytes=0-1,3-4", None),
+        ("bytes=", None),
+        ("items=0-1", None),
+    ],
+)
+def test_ranges(header: str | None, expected: ByteRange | None) -> None:
+    assert ranges.wanted(header, None, '"e"', 100) == expected
+
+
+def test_ranges_outside() -> None:
+    for header in ("bytes=100-", "bytes=100-200", "bytes=-0"):
+        with pytest.raises(NotSatisfiable):
+            ranges.wanted(header, None, '"e"', 100)
+    with pytest.raises(NotSatisfiable):
+        ranges.wanted("bytes=-1", None, '"e"', 0)
+    assert ranges.wanted("bytes=500-", '"older"', '"e"', 100) is None
+
+
+def test_a_certificate_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    folder = tmp_path / "tls"
+    first = own_certificate(folder, ["localhost", "127.0.0.1", "::1"])
+    assert own_certificate(folder, ["127.0.0.1"]) == first
+    if os.name == "posix":
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for file in (first.certificate, first.key):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    # Another name, a damaged file or a foreign key: made anew.
+    second = own_certificate(folder, ["localhost", "omni.local"])
+    assert second.fingerprint != first.fingerprint
+    second.certificate.write_text("no certificate")
+    third = own_certificate(folder, ["localhost"])
+    assert third.fingerprint != second.fingerprint
+    other = own_certificate(tmp_path / "other", ["localhost"])
+    third.key.write_bytes(other.key.read_bytes())
+    assert own_certificate(folder, ["localhost"]).fingerprint != third.fingerprint
+
+
+def test_a_certificate_that_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "tls").write_text("a file")
+    with pytest.raises(ConfigError, match="--tls-cert"):
+        own_certificate(tmp_path / "tls", ["localhost"])
+
+
+def test_certificates_of_the_user_are_checked(tmp_path: Path) -> None:
+    one = own_certificate(tmp_path / "one", ["localhost"])
+    two = own_certificate(tmp_path / "two", ["localhost"])
+    assert given_certificate(one.certificate, one.key) == one
+    pem = one.certificate.read_text()
+    assert ssl.PEM_cert_to_DER_cert(pem)
+    for certificate, key in (
+        (one.certificate, two.key),
+        (one.key, one.certificate),
+        (tmp_path / "nowhere", one.key),
+        (one.certificate, tmp_path / "nowhere"),
+    ):
+        with pytest.raises(UsageError, match="--tls-cert and --tls-key"):
+            given_certificate(certificate, key)
+
+
+# --- pages and shapes ----------------------------------------------------------------------
+
+
+def _store_of(path: Path, clocks: list[list[tuple[int, int]]], seed: int = 1) -> Store:
+    """A store with one stream for each list of epochs, (wall second, clips); clips of 10 s."""
+    from memory_builder import add_clip, begin
+
+    store = Store.open(path, write=True)
+    dice = random.Random(seed)
+    for number, epochs in enumerate(clocks):
+        at_ns = 0
+        for wall_s, num_clips in epochs:
+            epoch = begin(store, f"s{number}", wall_ns=wall_s * S, at_ns=at_ns)
+            for _ in range(num_clips):
+                add_clip(store, epoch, at_ns, at_ns + 10 * S, num_moments=dice.randint(0, 4))
+                at_ns += 10 * S
+            store.end_epoch(epoch.epoch, at_ns, complete=True)
+            at_ns += 5 * S
+    return store
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 64, 500])
+def test_pages_leave_nothing_out_whatever_the_clocks_do(tmp_path: Path, limit: int) -> None:
+    # Two streams at the same time, an outage, and a clock that was set back an hour.
+    start = 1_700_000_000
+    clocks = [[(start, 20), (start + 900, 10), (start - 3600, 15)], [(start + 50, 30)]]
+    with _store_of(tmp_path / "m", clocks) as store:
+        lines = store.timelines()
+        held = store.database.value("SELECT count(*) FROM moment")
+        listed, before = [], None
+        while True:
+            found = page(store, before=before, limit=limit)
+            listed += found.moments
+            if found.following is None:
+                break
+            assert len(found.moments) == limit
+            before = Place.parse(str(found.following))
+        assert len(listed) == held
+        assert len({(each.id, each.start_ns) for each in listed}) == held
+        walls = [lines[each.stream].wall_at(each.start_ns) for each in listed]
+        assert walls == sorted(walls, reverse=True)
+        speech = [each for each in listed if each.kind == "speech"]
+        assert list(page(store, kinds=("speech",), limit=1000).moments) == speech
+        after, until = (start + 100) * S, (start + 950) * S
+        window = page(store, after_wall_ns=after, before=Place(until), limit=1000).moments
+        wanted = [each for each, wall in zip(listed, walls, strict=True) if after <= wall < until]
+        assert list(window) == wanted
+        first = page(store, stream=1, limit=1000).moments
+        assert list(first) == [each for each in listed if each.stream == 1]
+
+
+def test_the_shape_of_a_long_time_is_read_from_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = 1_700_000_000
+    with _store_of(tmp_path / "m", [[(start, 700)]]) as store:
+        exact = shape(store, num_bins=20)
+        assert exact.exact
+        assert exact.clips == ()  # more than 500
+        assert sum(each.clips for each in exact.bins) == 700
+        monkeypatch.setattr("omnilive.api.shape._MAX_NODES", 100)
+        rough = shape(store, num_bins=20)
+        assert not rough.exact
+        assert rough.bins != exact.bins
+        assert sum(each.clips for each in rough.bins) == pytest.approx(700, rel=0.02)
+        for one, other in zip(rough.bins, exact.bins, strict=True):
+            assert one.clips == pytest.approx(other.clips, abs=3)
+        monkeypatch.setattr("omnilive.api.shape._MAX_NODES", 5)
+        coarse = shape(store, num_bins=20)
+        assert sum(each.clips for each in coarse.bins) == pytest.approx(700, rel=0.6)
+        # What the budget has dropped is still told by the blocks above it.
+        monkeypatch.setattr("omnilive.api.shape._MAX_NODES", 4096)
+        with store.database.transaction():
+            for table in ("thumbnail", "moment", "node_vector"):
+                store.database.run(
+                    f"DELETE FROM {table} WHERE node IN (SELECT id FROM node WHERE level = 0 "
+                    "AND start_ns < 3200000000000)"
+                )
+            store.database.run("DELETE FROM node WHERE level = 0 AND start_ns < 3200000000000")
+        left = shape(store, num_bins=20)
+        assert not left.exact
+        assert sum(each.clips for each in left.bins) == pytest.approx(700, rel=0.05)
+
+
+def test_an_empty_store_has_an_empty_shape(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "m", write=True) as store:
+        empty = shape(store, num_bins=5)
+        assert [each.clips for each in empty.bins] == [0.0] * 5
+        assert page(store).moments == ()
+        assert streams(store) == []
+
+
+def test_marks_know_pins(tmp_path: Path) -> None:
+    with Store.open(watched(), write=False) as store:
+        listed = page(store, limit=5).moments
+        assert [mark.pinned for mark in marks(store, listed)] == [False] * 5
+    with _store_of(tmp_path / "m", [[(1_700_000_000, 5)]]) as store:
+        listed = page(store, limit=100).moments
+        store.pin(listed[0].clip)
+        pinned = [
+            each.clip
+            for each, mark in zip(listed, marks(store, listed), strict=True)
+            if mark.pinned
+        ]
+        assert set(pinned) == {listed[0].clip}
