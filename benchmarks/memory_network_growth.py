@@ -100,7 +100,8 @@ class Growth:
             row["c to c at 32"] = mean / blocks[FAN_OUT][0]
             row["c + H-bar to it at 32"] = (mean + asked_blocks) / sum(blocks[FAN_OUT][:2])
             rows.append(row)
-        return rows
+        heads = list(rows[0])
+        return [{head: row.get(head, "-") for head in heads} for row in rows]
 
     def _again(self, count: int) -> tuple[float, float]:
         """Return the seconds of 16 frames of the newest clip, and MiB kept between them."""
