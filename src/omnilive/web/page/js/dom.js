@@ -18,7 +18,7 @@ export function el(tag, properties = {}, ...children) {
 export function icon(name, className = "") {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", `#i-${name}`);
   svg.setAttribute("aria-hidden", "true");
   if (className) svg.setAttribute("class", className);
   svg.append(use);
@@ -26,7 +26,7 @@ export function icon(name, className = "") {
 }
 
 export function setIcon(holder, name) {
-  holder.querySelector("svg use").setAttribute("href", `/static/icons.svg#${name}`);
+  holder.querySelector("svg use").setAttribute("href", `#i-${name}`);
 }
 
 export function show(node, shown = true) {

@@ -15,7 +15,7 @@ function hint() {
   if (state.microphone === "off") return t("hint_muted");
   if (state.microphone !== "on") return t("hint_typing");
   if (settings.hearing === false) return t("hint_hearing_off");
-  return settings.address === "wake" ? t("hint_wake", { phrase: settings.wake_phrase }) : "";
+  return settings.address === "wake" ? t("hint_wake", { phrase: settings.wake_phrase }) : t("hint_listening");
 }
 
 function draw() {

@@ -41,7 +41,7 @@ export function startHealth() {
   on("gap", ({ reason }) => notice("gap", () => reason, { forMs: PASSING_MS }));
   watch("connection", (now) => {
     if (now !== "live") return;
-    for (const key of ["gone", "offline", "replaced", "locked"]) dismiss(key);
+    for (const key of ["gone", "offline", "replaced", "ended", "locked"]) dismiss(key);
     // After a reload nobody has clicked yet, and some browsers then keep the sound off.
     setTimeout(() => isBlocked() && blocked(true), 800);
   });

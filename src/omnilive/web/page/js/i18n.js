@@ -3,6 +3,8 @@ import { STRINGS } from "./strings.js";
 import { kept, keep } from "./kept.js";
 import { changed, watch } from "./state.js";
 
+// {name}, or {name|clip|clips}: a number with its noun.
+const BLANK = /\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g;
 const LANGUAGES = ["en", "zh"];
 let language = kept("language") || (/^zh\b/i.test(navigator.language) ? "zh" : "en");
 
@@ -11,7 +13,10 @@ export const pageLanguage = () => language;
 export function t(key, values = {}) {
   const pair = STRINGS[key];
   const text = pair ? pair[LANGUAGES.indexOf(language)] : key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return text.replace(BLANK, (_, name, one, more) => {
+    const value = String(values[name] ?? "");
+    return one === undefined ? value : `${value} ${value === "1" ? one : more}`;
+  });
 }
 
 export const known = (key) => key in STRINGS;

@@ -14,6 +14,12 @@ const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 const PING_MS = 5000;
 const SILENT_MS = 15_000; // no answer to a ping for so long: the server is gone, whatever the link says
 
+// A goodbye after which the page does not come back by itself: `bye` says it in the language of the conversation.
+const LAST = [
+  ["replaced", /^replaced|took the place|取代/],
+  ["ended", /^closed|^grace|was ended|已结束/],
+];
+
 let link = null;
 let attempt = 0; // counts tries to connect; an older one that comes back late is dropped
 let failures = 0;
@@ -115,10 +121,11 @@ function linkActs() {
 
 function lost() {
   setSender(null);
-  if (/replac|another|taken/i.test(farewell)) {
+  const last = LAST.find(([, words]) => words.test(farewell));
+  if (last) {
     drop();
     set("connection", "lost");
-    acts.trouble("replaced", null);
+    acts.trouble(last[0], null);
     return;
   }
   again();
@@ -191,8 +198,8 @@ on("hello", (message) => {
   set("stream", message.stream);
   set("session", message.session);
 });
-on("bye", ({ reason }) => {
-  farewell = reason || "";
+on("bye", ({ reason, code }) => {
+  farewell = `${code || ""} ${reason || ""}`;
 });
 on("pong", () => {
   heardMs = performance.now();

@@ -6,12 +6,11 @@ import { exposeDebug } from "./debug.js";
 import { $ } from "./dom.js";
 import { startFloor } from "./floor.js";
 import { startHealth } from "./health.js";
-import { fill, t } from "./i18n.js";
+import { fill } from "./i18n.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLatency } from "./latency.js";
 import { startLevel } from "./level.js";
 import { startMoment } from "./moment.js";
-import { notice } from "./notices.js";
 import { startPicture } from "./picture.js";
 import "./reports.js";
 import { startSearch } from "./search.js";
@@ -21,17 +20,14 @@ import { set, watch } from "./state.js";
 import { startStreams } from "./streams.js";
 import { startTimeline } from "./timeline.js";
 import { startTrouble } from "./trouble.js";
+import { startViewing } from "./viewer.js";
 
 const EARLIER = 10; // turns shown after a reload
 
 async function enter({ viewer = false } = {}) {
   set("viewer", viewer);
   set("page", "talk");
-  document.body.classList.toggle("viewing", viewer);
-  if (viewer) {
-    set("connection", "viewer");
-    notice("viewer", () => t("viewer"));
-  }
+  if (viewer) startViewing();
   if (!isEmpty()) return;
   try {
     addEarlier(await api.turns(EARLIER));

@@ -18,7 +18,7 @@ export async function openMoment(moment, { play = true } = {}) {
   if (!dialog.open) dialog.showModal();
   dialog.querySelector("h2").focus();
   try {
-    const found = await api.moment(moment.id);
+    const found = await whole(moment);
     if (shown !== moment.id || !dialog.open) return;
     // The timeline knows a clip's id and time only.
     if (found.playable !== moment.playable) draw(found, play);
@@ -77,6 +77,14 @@ function detail({ inside, ...moment }) {
   $("moment").querySelector(".inside").replaceChildren(...list);
   const button = $("moment-pin");
   if (button) setPinned(button, Boolean(moment.pinned));
+}
+
+// The moment, with everything perceived in its clip.
+async function whole(moment) {
+  const found = await api.moment(moment.id);
+  if (found.inside.length || !found.clip || found.clip === found.id) return found;
+  const clip = await api.moment(found.clip).catch(() => found);
+  return { ...found, inside: clip.inside };
 }
 
 function pinButton(moment) {

@@ -6,8 +6,6 @@ import { onLanguage, t } from "./i18n.js";
 import { leave } from "./link.js";
 import { state, watch } from "./state.js";
 
-const OFF = { off: "camera_off", denied: "cam_denied", lost: "cam_lost" };
-
 function draw() {
   const found = track("camera");
   const video = $("picture");
@@ -15,10 +13,11 @@ function draw() {
   if (!found) video.srcObject = null;
   video.classList.toggle("mirrored", Boolean(found) && isMirrored());
   show($("no-picture"), !found);
-  $("no-picture-text").textContent = t(state.camera === "off" ? OFF.off : OFF[state.camera] || OFF.off);
+  $("no-picture-text").textContent = t(state.camera === "off" ? "camera_off" : "no_live");
   button("toggle-microphone", state.microphone === "on", "mic");
   button("toggle-camera", state.camera === "on", "camera");
   button("toggle-sound", state.settings.speak !== false, "sound");
+  if (state.viewer) return;
   show($("stream-name"), Boolean(state.stream));
   $("stream-name").textContent = state.stream;
 }

@@ -49,7 +49,9 @@ export function close() {
 export async function showLatest() {
   if (!narrow.matches || document.body.dataset.view !== "memory" || found) return;
   try {
-    const moments = await api.moments({ limit: MOST, stream: chosenStream() });
+    const among = { limit: MOST, stream: chosenStream() };
+    let moments = await api.moments({ ...among, kind: "speech,screen,sound" });
+    if (!moments.length) moments = await api.moments({ ...among, kind: "picture" });
     if (found || !moments.length) return;
     found = { words: "", moments };
     draw();

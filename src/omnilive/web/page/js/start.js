@@ -56,6 +56,7 @@ function refused(error) {
 function locked(key = "locked") {
   say(() => t(key));
   show($("login"));
+  show($("start-buttons"), false);
 }
 
 // Counts down, so that a person sees when trying again makes sense.

@@ -39,9 +39,10 @@ function draw(fresh = false) {
 function rangeText() {
   const date = { weekday: "short", day: "numeric", month: "short" };
   const time = { hour: "2-digit", minute: "2-digit" };
-  if (view.span > SPANS.day) return `${local(view.from, date)} – ${local(view.to, date)}`;
-  if (view.span === SPANS.day) return `${local(view.from, { ...date, ...time })} – ${local(view.to, { ...date, ...time })}`;
-  return `${local(view.from, { ...date, ...time })} – ${local(view.to, time)}`;
+  const to = Math.min(view.to, Date.now());
+  if (view.span > SPANS.day) return `${local(view.from, date)} – ${local(to, date)}`;
+  if (view.span === SPANS.day) return `${local(view.from, { ...date, ...time })} – ${local(to, { ...date, ...time })}`;
+  return `${local(view.from, { ...date, ...time })} – ${local(to, time)}`;
 }
 
 async function refresh(fresh = false) {

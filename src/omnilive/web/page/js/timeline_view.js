@@ -70,7 +70,7 @@ const MINUTE_MS = 60_000;
 const STEPS = [5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * MINUTE_MS);
 
 export function marks(view, most) {
-  const step = STEPS.find((one) => view.span / one <= most);
+  const step = view.span <= 2 * SPANS.day && STEPS.find((one) => view.span / one <= most);
   const found = [];
   const at = new Date(view.from);
   at.setSeconds(0, 0);

@@ -1,9 +1,9 @@
 // What can go wrong, and what the page then says and offers.
-import { openDevice } from "./devices.js";
+import { openDevice, openDevices } from "./devices.js";
 import { t } from "./i18n.js";
 import { onTrouble, reconnect } from "./link.js";
 import { dismiss, notice } from "./notices.js";
-import { watch } from "./state.js";
+import { state, watch } from "./state.js";
 
 const again = { label: "retry", run: reconnect };
 
@@ -12,6 +12,7 @@ const CONNECTION = {
   gone: () => notice("gone", () => t("gone"), { bad: true, act: again }),
   offline: () => notice("offline", () => t("offline"), { bad: true }),
   replaced: () => notice("replaced", () => t("replaced"), { act: { label: "take_back", run: reconnect } }),
+  ended: () => notice("ended", () => t("ended"), { act: { label: "fresh", run: reconnect } }),
   locked: () => notice("locked", () => t("locked"), { bad: true, act: again }),
   store_busy: () => notice("locked", () => t("viewer"), { bad: true, act: again }),
 };
@@ -20,6 +21,11 @@ export function startTrouble() {
   onTrouble({
     trouble: (code) => CONNECTION[code]?.(),
     device: (device, what) => {
+      if (device === "camera" && what === "denied" && state.microphone === "denied") {
+        const run = () => openDevices(["microphone", "camera"]);
+        notice("microphone", () => t("both_denied"), { bad: true, act: { label: "retry", run } });
+        return;
+      }
       const key = `${device === "camera" ? "cam" : "mic"}_${what}`;
       notice(device, () => t(key), { bad: device === "microphone", act: { label: "retry", run: () => openDevice(device) } });
     },
