@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from omnilive.events import AnswerAudio
+from omnilive.events import NS_PER_S, AnswerAudio, MediaPacket
 from omnilive.media.resampling import resample
 from omnilive.serving.playout import PIECE_SAMPLES
 from omnilive.web.webrtc import Peers
@@ -29,7 +30,7 @@ Connect = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def peers() -> Iterator[Peers]:
-    peers = Peers(LOCAL)
+    peers = Peers(replace(LOCAL, record=True, record_height=120))
     yield peers
     peers.close()
 
@@ -125,6 +126,23 @@ def test_the_answer_arrives_without_a_hole(
     assert min(alike for _, alike in found) > 0.95
     starts = [at for at, _ in found]
     assert np.abs(np.diff(starts) - step).max() <= rate // 500
+
+
+def test_what_comes_is_recorded(connect: Connect, conversation: FakeConversation) -> None:
+    page = connect(camera=True)
+    page.show(np.full((240, 320, 3), 90, np.uint8))
+    page.say(spoken("This is kept."))
+    wait_for(lambda: len(conversation.frames()) >= 2)
+    page.leave()
+    conversation.ended()
+    packets = [each for each in conversation.media[0] if isinstance(each, MediaPacket)]
+    pictures = [each for each in packets if each.kind == "video"]
+    sound = [each for each in packets if each.kind == "audio"]
+    assert pictures[0].is_key
+    assert {packet.height for packet in pictures} == {120}
+    assert len(pictures) <= (pictures[-1].at_ns / NS_PER_S + 1) * 5 + 1
+    heard_ns = conversation.chunks()[-1].at_ns
+    assert sum(each.duration_ns for each in sound) >= heard_ns - 300_000_000
 
 
 def test_messages_go_both_ways(connect: Connect, conversation: FakeConversation) -> None:

@@ -50,6 +50,7 @@ class InboundPictures:
         max_side: pictures are scaled down until their longer side fits.
         on_picture: called in the pool with what is to be recorded: source time and RGB.
         record_fps: how many pictures a second are recorded; 0 for none.
+        record_side: the longer side of a picture that is only recorded.
     """
 
     def __init__(
@@ -61,7 +62,8 @@ class InboundPictures:
         interval_ns: int,
         max_side: int,
         on_picture: Callable[[int, Pixels], None],
-        record_fps: float,
+        record_fps: float = 0.0,
+        record_side: int = 960,
     ) -> None:
         self._reader = reader
         self._place = place
@@ -69,6 +71,7 @@ class InboundPictures:
         self._interval_ns = interval_ns
         self._max_side = max_side
         self._on_picture = on_picture
+        self._record_side = min(record_side, max_side)
         self._record_ns = round(NS_PER_S / record_fps) if record_fps else 0
         self._seen = self._recorded = -1
         self._working: Future[None] | None = None
@@ -99,7 +102,7 @@ class InboundPictures:
             self._working.exception()
 
     def _convert(self, picture: Picture, at_ns: int, is_seen: bool, is_recorded: bool) -> None:
-        pixels = _pixels(picture, self._max_side)
+        pixels = _pixels(picture, self._max_side if is_seen else self._record_side)
         if pixels is None:
             self.counts.unreadable += 1
             return

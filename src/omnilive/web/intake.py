@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from omnilive.events import NS_PER_S, Pixels, Samples
 from omnilive.media.pushed import PushedReader
 from omnilive.serving.client import Client
-from omnilive.web.errands import Errands
 from omnilive.web.inbound_audio import InboundSound
 from omnilive.web.inbound_video import InboundPictures
 from omnilive.web.placing import PicturePlace, SoundPlace
+from omnilive.web.recording import Recording
 from omnilive.web.sound_health import SoundHealth
 
 if TYPE_CHECKING:
@@ -76,14 +76,18 @@ class Intake:
     ) -> None:
         self._conversation = conversation
         self._client = client
-        self._record = reception.record and (has_audio or has_video)
+        record = reception.record and (has_audio or has_video)
         self._dead_after_ns = round(reception.dead_after_s * NS_PER_S)
         now_ns = time.monotonic_ns()
         self.reader = PushedReader(
-            has_video=has_video, has_audio=has_audio, record=self._record, name="The page"
+            has_video=has_video, has_audio=has_audio, record=record, name="The page"
         )
         self.health = SoundHealth(now_ns)
-        self._recording = Errands("omnilive encoding") if self._record else None
+        self._recording = (
+            Recording(self.reader, height=reception.record_height, fps=reception.record_fps)
+            if record
+            else None
+        )
         place = SoundPlace()
         self.sound = InboundSound(
             self.reader,
@@ -98,7 +102,8 @@ class Intake:
             interval_ns=reception.frame_interval_ns,
             max_side=reception.frame_max_side,
             on_picture=self._keep_picture,
-            record_fps=reception.record_fps if self._record else 0.0,
+            record_fps=reception.record_fps if record else 0.0,
+            record_side=2 * reception.record_height,
         )
 
     def sound_came(self, piece: Piece, sent_ns: int) -> None:
@@ -132,13 +137,12 @@ class Intake:
         if self._recording is None:
             self.reader.end(error)
         else:
-            self._recording.finish(lambda: self._end_recording(error))
-
-    def _end_recording(self, error: str) -> None:
-        self.reader.end(error)
+            self._recording.end(error)
 
     def _keep_sound(self, at_ns: int, samples: Samples) -> None:
-        return
+        if self._recording is not None:
+            self._recording.sound(at_ns, samples)
 
     def _keep_picture(self, at_ns: int, pixels: Pixels) -> None:
-        return
+        if self._recording is not None:
+            self._recording.picture(at_ns, pixels)
