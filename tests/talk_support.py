@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from omnilive.events import NS_PER_S, SAMPLE_RATE, Samples
+from omnilive.cancel import Cancel
+from omnilive.events import (
+    NS_PER_S,
+    SAMPLE_RATE,
+    AnswerEnded,
+    AnswerStarted,
+    AnswerText,
+    Event,
+    Heard,
+    Retrieval,
+    Samples,
+)
 from omnilive.media.espeak import Espeak
 from omnilive.media.pushed import PushedReader
 from omnilive.media.resampling import resample
@@ -19,6 +30,7 @@ from omnilive.serving.playout import Taken
 
 Json = dict[str, Any]
 PATIENCE_S = 60.0  # a bound that is never reached, not a promise
+SPEED = 3.0  # how much faster than the world a test's world runs
 _PIECE_S = 0.02
 _PIECE = round(_PIECE_S * SAMPLE_RATE)
 
@@ -29,8 +41,64 @@ def spoken(text: str, *, rate_wpm: int = 165, voice: str = "en-us") -> Samples:
     return 0.3 * resample(said.samples, said.sample_rate, SAMPLE_RATE)
 
 
+class FastClock:
+    """The machine's clocks, running faster."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        self._speed = speed
+        self._start_ns, self._wall_ns = time.monotonic_ns(), time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        return self._start_ns + round((time.monotonic_ns() - self._start_ns) * self._speed)
+
+    def wall_ns(self) -> int:
+        return self._wall_ns + self.monotonic_ns() - self._start_ns
+
+    def wait(self, stop: threading.Event, seconds: float) -> bool:
+        return stop.wait(max(0.0, seconds) / self._speed)
+
+
+class LongAnswer:
+    """An answerer that tells numbers, phrase by phrase, and stops when it is cut."""
+
+    accepts: tuple[type[Event], ...] = (Retrieval, Heard)
+
+    def __init__(self, num_phrases: int = 12, pause_s: float = 0.0) -> None:
+        self.num_phrases = num_phrases
+        self.pause_s = pause_s
+        self.heard: list[Heard] = []
+        self.retrievals: list[Retrieval] = []
+
+    def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
+        if isinstance(event, Heard):
+            self.heard.append(event)
+        if not isinstance(event, Retrieval):
+            return
+        self.retrievals.append(event)
+        turn, said = event.turn_id, ""
+        yield AnswerStarted(turn_id=turn, question=event.question.text)
+        for number in range(self.num_phrases):
+            if cancel.wait(self.pause_s) or cancel.is_set:
+                break
+            said += f"This is sentence number {number} of the answer. "
+            yield AnswerText(
+                turn_id=turn, delta=f"This is sentence number {number} of the answer. "
+            )
+        yield AnswerEnded(
+            turn_id=turn,
+            question=event.question.text,
+            text=said,
+            outcome="interrupted" if cancel.is_set else "completed",
+            known=True,
+            citations=event.hits[:3],
+        )
+
+    def close(self) -> None:
+        pass
+
+
 class Person:
-    """Somebody at a page: listens and speaks at the pace of the world.
+    """Somebody at a page: listens and speaks at the pace of the world (or faster: `speed`).
 
     Sound goes out every 20 ms without end: hiss, and what is said. The loudspeaker takes 20 ms
     each time; what it played is kept.
@@ -42,6 +110,7 @@ class Person:
         *,
         kind: ClientKind = "terminal",
         listens: bool = True,
+        speed: float = SPEED,
     ) -> None:
         self.kind: ClientKind = kind
         self.conversation = conversation
@@ -49,7 +118,14 @@ class Person:
         self.taken: list[Taken] = []
         self.closed = ""
         self.pushed = 0
-        self.reader = PushedReader(has_video=False, has_audio=True, record=False, name="test")
+        self.reader = PushedReader(
+            has_video=False,
+            has_audio=True,
+            record=False,
+            name="test",
+            now_ns=FastClock(speed).monotonic_ns,
+        )
+        self._speed = speed
         self._listens = listens
         self._changed = threading.Condition()
         self._to_say: list[Samples] = []
@@ -137,4 +213,4 @@ class Person:
                 self.taken.append(taken)
                 self.conversation.taken(taken)
             number += 1
-            self._stop.wait(max(0.0, start_s + number * _PIECE_S - time.monotonic()))
+            self._stop.wait(max(0.0, start_s + number * _PIECE_S / self._speed - time.monotonic()))
