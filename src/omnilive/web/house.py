@@ -139,12 +139,6 @@ class House:
         conversations = self._conversations
         return conversations.list() if conversations is not None else []
 
-    def reap(self) -> None:
-        """End what nobody has come back to."""
-        conversations = self._conversations
-        if conversations is not None:
-            conversations.reap()
-
     def close(self) -> None:
         """Say goodbye to every client, commit what was perceived, let go of the store."""
         with self._lock:

@@ -1,7 +1,7 @@
 """`/metrics`: figures for Prometheus, in its own units, under names that stay.
 
-What other parts count is read when it is asked for; only requests, latencies and interruptions are
-counted here. Nothing in a label comes from what was seen or said.
+What other parts count is read when it is asked for; only requests and latencies are counted here.
+Nothing in a label comes from what was seen or said.
 """
 
 from __future__ import annotations
@@ -47,12 +47,6 @@ class Metrics:
             buckets=_LATENCIES_S,
             registry=self._registry,
         )
-        self._interruptions = Counter(
-            "omnilive_interruptions",
-            "Answers that a voice stopped: true were cut, false were taken up again.",
-            ["kind"],
-            registry=self._registry,
-        )
         self._requests = Counter(
             "omnilive_http_requests",
             "Requests answered, by route and status.",
@@ -66,27 +60,15 @@ class Metrics:
             buckets=_LATENCIES_S,
             registry=self._registry,
         )
-        for kind in ("true", "false"):
-            self._interruptions.labels(kind)
 
     def observe(self, message: Json) -> None:
         """Take note of a message of a conversation; any thread, cheap."""
-        match message.get("event"):
-            case "latency":
-                stages = message.get("stages")
-                if isinstance(stages, Mapping):
-                    for stage, took_ms in stages.items():
-                        if isinstance(took_ms, int | float):
-                            self._latency.labels(str(stage).removesuffix("_ms")).observe(
-                                took_ms / 1000
-                            )
-                total_ms = message.get("total_ms")
-                if isinstance(total_ms, int | float):
-                    self._latency.labels("total").observe(total_ms / 1000)
-            case "interruption":
-                self._interruptions.labels("true").inc()
-            case "resume":
-                self._interruptions.labels("false").inc()
+        if message.get("event") != "latency":
+            return
+        took_ms = dict(_table(message, "stages")) | {"total": message.get("total_ms")}
+        for stage, value in took_ms.items():
+            if isinstance(value, int | float):
+                self._latency.labels(str(stage).removesuffix("_ms")).observe(value / 1000)
 
     def note_request(self, method: str, route: str, status: int, took_s: float) -> None:
         """Count a request; `route` is its pattern, never an address with an id in it."""
@@ -154,6 +136,15 @@ class _Read(Collector):
                 labels=["stream"],
             ),
             _table(stats, "sources"),
+        )
+        stopped = _table(stats, "interruptions")
+        yield _family(
+            CounterMetricFamily(
+                "omnilive_interruptions",
+                "Answers that a voice stopped: true were cut, false were taken up again.",
+                labels=["kind"],
+            ),
+            {kind: stopped.get(kind, 0) for kind in ("true", "false")},
         )
         frames = _table(stats, "frames")
         yield _family(

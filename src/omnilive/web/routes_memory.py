@@ -151,7 +151,7 @@ def forget_moment(
     """Delete a moment and everything derived from it, for good; with `preview`, say what goes."""
     with served.memories.looking() as memory:
         wanted = memory.would_forget(parse_id(id), pinned=pinned)
-        whole = memory.show(id) if preview else ()
+        whole = memory.show(id)
         if preview:
             return ForgetPreview(
                 moments=moment_views(memory, whole[:50]),
@@ -160,7 +160,8 @@ def forget_moment(
             )
         done = memory.forget(wanted)
         served.clips.note_deletions(memory.store.database.erased)
-    gone = list(done.ids) or [id]
+    # Of what another process forgot for us only the numbers are known.
+    gone = list(dict.fromkeys([*done.ids, *(each.id for each in whole)]))
     served.house.broadcast({"event": "forgotten", "moments": gone})
     return Forgotten(
         forgotten=gone,

@@ -45,6 +45,7 @@ _UPKEEP_EVERY_S = 1.0
 _GOODBYE_S = 3
 _START_S = 30.0
 _MOST_CONNECTIONS = 512
+_BACKLOG = 256
 _MOST_FRAME_BYTES = 2 << 20  # a picture of 1 MB, and some
 
 
@@ -300,10 +301,9 @@ class Server:
             _log.error("the HTTP server could not start")
 
     def _keep_up(self) -> None:
-        """End what nobody comes back to, and drop clips of what was deleted."""
+        """Drop the exported clips as soon as anything was deleted, whoever deleted it."""
         while not self._stopping.wait(_UPKEEP_EVERY_S):
             try:
-                self.context.house.reap()
                 with self.context.memories.looking() as memory:
                     self.context.clips.note_deletions(memory.store.database.erased)
             except OmniLiveError as error:
@@ -344,7 +344,19 @@ def _listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=256)
+        # Named as TCP, because asyncio sends small answers at once only on what is so named.
+        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            if sys.platform != "win32":  # there it would let a second server take the port
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+            made.bind(address)
+            made.listen(_BACKLOG)
+        except BaseException:
+            made.close()
+            raise
+        return made
     except (OSError, OverflowError, UnicodeError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise UsageError(
