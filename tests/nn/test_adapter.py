@@ -18,6 +18,7 @@ import reasoning_networks as made
 from omnilive.errors import CheckpointError
 from omnilive.nn.adapter import Adapter, merge_folders
 from omnilive.nn.plora import PictureLoraLinear
+from omnilive.nn.reasoning_loading import load_reasoning
 from omnilive.nn.reasoning_network import ReasoningNetwork
 
 _TARGETS = [
@@ -68,7 +69,7 @@ def _rename(folder: Path, change: dict[str, str]) -> None:
 def _outputs(network: ReasoningNetwork) -> Tensor:
     prompt = made.prompt(network, 20)
     memory = network.project_memory(torch.ones(2, 20))[None]
-    rows = torch.cat((prompt.embeddings, memory), dim=1)
+    rows = torch.cat((prompt.embeddings.to(network.dtype), memory), dim=1)
     mask = torch.nn.functional.pad(prompt.picture_mask, (0, 2), value=True)
     return network.logits(network.model(rows, mask))
 
@@ -107,6 +108,23 @@ def test_merged_once_into_a_folder(tmp_path: Path) -> None:
     merge_folders(tmp_path / "base", folder, tmp_path / "merged")
     Adapter.open(folder).merge_into(network)
     assert torch.equal(_outputs(ReasoningNetwork.load(tmp_path / "merged")), _outputs(network))
+
+
+@pytest.mark.parametrize("eight_bit", [False, True])
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_loaded_in_one_call(tmp_path: Path, eight_bit: bool, dtype: torch.dtype | None) -> None:
+    network = made.network()
+    network.save(tmp_path / "base")
+    folder = _write(tmp_path / "adapter", network)
+    plain = load_reasoning(tmp_path / "base", dtype=dtype, eight_bit=eight_bit)
+    got = load_reasoning(tmp_path / "base", adapter=folder, dtype=dtype, eight_bit=eight_bit)
+    assert got.dtype is (dtype or torch.float32)
+    assert not any(each.requires_grad for each in got.parameters())
+    before = _outputs(network)
+    Adapter.open(folder).merge_into(network)
+    near = 0.1 if eight_bit or dtype else 1e-6
+    for ours, wanted in ((plain, before), (got, _outputs(network))):
+        assert float((_outputs(ours) - wanted).norm() / wanted.norm()) < near
 
 
 def test_an_adapter_still_on_is_not_saved(tmp_path: Path) -> None:

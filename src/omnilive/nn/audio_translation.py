@@ -1,0 +1,185 @@
+"""The audio module of IXC2.5-OL: sound to words, and sound to the name of what sounds.
+
+Paper, section 3.1 (audio translation module): an encoder, a linear projector and a small language
+model that is asked one of two things. Names are those of the release's files (Qwen2-Audio as
+`transformers` 4.45 wrote it). Sizes that its `config.json` leaves out are the defaults of that
+time: rotary base 10000, although Qwen2's own files say 1000000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from omnilive.errors import BackendError, CheckpointError
+from omnilive.nn.audio_encoder import AudioEncoder, AudioEncoderConfig, frames_needed, num_states
+from omnilive.nn.checkpoint import Checkpoint, read_config
+from omnilive.nn.key_value_cache import KeyValueCache
+from omnilive.nn.mel import HOP, log_mel
+from omnilive.nn.qwen2 import Qwen2Config, Qwen2Decoder
+
+_HEAD = "language_model.lm_head.weight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioMarks:
+    """Ids of the tokens around sound and turns; the defaults are the release's."""
+
+    text_end: int = 151_643
+    turn_start: int = 151_644
+    turn_end: int = 151_645
+    sound_start: int = 151_647
+    sound_end: int = 151_648
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTranslationConfig:
+    """Sizes of the audio module."""
+
+    encoder: AudioEncoderConfig
+    decoder: Qwen2Config
+    marks: AudioMarks = AudioMarks()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AudioTranslationConfig:
+        """Read the fields of the release's `config.json`.
+
+        Raises:
+            CheckpointError: a size is impossible.
+        """
+        sound, text = values.get("audio_config") or {}, values.get("text_config") or {}
+        if not isinstance(sound, Mapping) or not isinstance(text, Mapping):
+            raise CheckpointError("The configuration of the audio module has no usable parts.")
+        try:
+            encoder = AudioEncoderConfig(
+                num_bins=int(sound.get("num_mel_bins", 128)),
+                width=int(sound.get("d_model", 1280)),
+                ffn_width=int(sound.get("encoder_ffn_dim", 5120)),
+                num_layers=int(sound.get("encoder_layers", 32)),
+                num_heads=int(sound.get("encoder_attention_heads", 20)),
+                max_positions=int(sound.get("max_source_positions", 1500)),
+            )
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"The configuration of the audio module has no usable {error}."
+            ) from error
+        if encoder.width % encoder.num_heads:
+            raise CheckpointError("The sizes of the audio encoder do not fit one another.")
+        defaults = {
+            "rope_theta": 10_000.0,
+            "rms_norm_eps": 1e-6,
+            "max_position_embeddings": 32_768,
+            "tie_word_embeddings": values.get("tie_word_embeddings", False),
+        }
+        return cls(encoder=encoder, decoder=Qwen2Config.from_dict({**defaults, **text}))
+
+
+class _Projector(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return self.linear(states)
+
+
+class _LanguageModel(nn.Module):
+    def __init__(self, config: Qwen2Config) -> None:
+        super().__init__()
+        self.model = Qwen2Decoder(config)
+        self.lm_head = (
+            None
+            if config.tie_embeddings
+            else nn.Linear(config.width, config.vocab_size, bias=False)
+        )
+
+
+class AudioTranslationNetwork(nn.Module):
+    """Encoder, projector and language model."""
+
+    def __init__(self, config: AudioTranslationConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.audio_tower = AudioEncoder(config.encoder)
+        self.multi_modal_projector = _Projector(config.encoder.width, config.decoder.width)
+        self.language_model = _LanguageModel(config.decoder)
+
+    @property
+    def most_samples(self) -> int:
+        """Samples of the longest sound it hears at once (30 s)."""
+        return self.config.encoder.most_frames * HOP
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.language_model.model.device
+
+    def hear(self, samples: Tensor) -> Tensor:
+        """Return the rows that stand for a sound, 25 a second, (n, width of the language model).
+
+        Args:
+            samples: (n,) float32 at 16 kHz; at most `most_samples`. A sound under some 30 ms
+                makes no row.
+
+        Raises:
+            BackendError: too long, or samples that are no numbers.
+        """
+        if samples.ndim != 1 or len(samples) > self.most_samples:
+            raise BackendError(
+                f"The audio module hears {self.most_samples} samples at once; cut the sound."
+            )
+        if not bool(torch.isfinite(samples).all()):
+            raise BackendError("A sound holds samples that are no numbers; decode it again.")
+        num_frames = -(-len(samples) // HOP)
+        if num_states(num_frames) < 1:
+            return torch.empty(0, self.config.decoder.width, device=self.device)
+        mel = log_mel(
+            samples.to(self.device, torch.float32),
+            self.config.encoder.num_bins,
+            num_frames=frames_needed(num_frames, self.config.encoder),
+            most_samples=self.most_samples,
+        )
+        return self.multi_modal_projector(self.audio_tower(mel, num_frames))
+
+    def embed(self, ids: list[int]) -> Tensor:
+        """Return the embeddings of token ids, (n, width)."""
+        at = torch.tensor(ids, dtype=torch.long, device=self.device)
+        return self.language_model.model.embed_tokens(at)
+
+    def read(self, rows: Tensor, cache: KeyValueCache) -> Tensor:
+        """Read rows (n, width) behind what the cache holds; return the next token's scores (V,)."""
+        decoder = self.language_model.model
+        states = decoder(rows.unsqueeze(0), cache)[:, -1:]
+        cache.advance(len(rows))
+        head = self.language_model.lm_head
+        return decoder.logits(states, None if head is None else head.weight)[0, 0].float()
+
+    def new_cache(self, meant_length: int) -> KeyValueCache:
+        """Return an empty cache."""
+        return KeyValueCache(layers=self.config.decoder.num_layers, meant_length=meant_length)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> AudioTranslationNetwork:
+        """Load the release's files from `folder`, ready for use (no gradients).
+
+        Raises:
+            CheckpointError: configuration or weights are missing, damaged or do not fit.
+        """
+        config = AudioTranslationConfig.from_dict(read_config(folder))
+        with torch.device("meta"):
+            network = cls(config)
+        # A tied head may be stored once more; it says what the embeddings say.
+        unused = (_HEAD,) if config.decoder.tie_embeddings else ()
+        Checkpoint.open(folder).load_into(network, unused=unused, dtype=dtype, device=device)
+        return network.eval().requires_grad_(False)
