@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 VIDEO_TRACK, SOUND_TRACK = 0, 1
 KEY_EVERY_NS = NS_PER_S
 SOUND_BITS = 40_000
-_PICTURE_BITS = 500_000
+_PICTURE_BITS = 300_000
 _WIDEST = 4  # times as wide as high; what is wider is scaled down further
 _WORTH = 0.6  # of the area that a picture would have on a canvas of its own
 _FILLED_NS = 200_000_000
@@ -40,9 +40,9 @@ _VIDEO_ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
     "libx264": (
         "h264",
         {
-            "preset": "superfast",
+            "preset": "ultrafast",
             "tune": "zerolatency",
-            "crf": "27",
+            "crf": "30",
             "maxrate": str(_PICTURE_BITS),
             "bufsize": str(2 * _PICTURE_BITS),
             "forced-idr": "1",
