@@ -16,7 +16,7 @@ export class Answer {
     this.words = el("p", { class: "answer-text", dir: "auto" });
     this.below = el("p", { class: "answer-note" });
     this.below.hidden = true;
-    this.cites = el("div", { class: "cites" });
+    this.cites = el("div", { class: "citations" });
     this.cites.hidden = true;
     this.node = el("div", { class: "answer-body" }, this.words, this.below, this.cites);
   }
@@ -75,7 +75,7 @@ export class Answer {
 
   #cite(moments) {
     this.cites.hidden = moments.length === 0;
-    this.cites.replaceChildren(...moments.map((moment) => thumbButton(moment, "cite", openMoment)));
+    this.cites.replaceChildren(...moments.map((moment) => thumbButton(moment, "citation", openMoment)));
   }
 
   #write(marked) {

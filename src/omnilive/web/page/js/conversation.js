@@ -90,7 +90,7 @@ export function addEarlier(turns) {
     answers.set(key, answer);
     answer.end(turn);
   }
-  toNewest();
+  if (turns.length) toNewest();
 }
 
 function forgotten({ moments }) {

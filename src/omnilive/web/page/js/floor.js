@@ -1,4 +1,5 @@
 // Who has the floor, calmly: one mark, one line, a hint of what a person can do.
+import { announce } from "./announcer.js";
 import { command, on } from "./events.js";
 import { $ } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
@@ -41,6 +42,7 @@ export function startFloor() {
   onLanguage(draw);
   on("floor", (message) => {
     set("turn", message.turn || "");
+    if (message.state === "thinking" && state.floor !== "thinking") announce(t("floor_thinking"));
     set("floor", message.state);
   });
   on("hello", () => {

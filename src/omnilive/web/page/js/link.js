@@ -11,6 +11,7 @@ import { WebRtcLink } from "./webrtc.js";
 const RTC_MS = 6000; // WebRTC has this long to find a way
 const SOCKET_MS = 6000;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
+const NO_OFFER = [400, 415, 500, 501]; // the server cannot take our offer: worth the other way
 const PING_MS = 5000;
 const SILENT_MS = 15_000; // no answer to a ping for so long: the server is gone, whatever the link says
 
@@ -37,6 +38,7 @@ export function onTrouble({ trouble, device }) {
 export const current = () => link;
 export const hasSession = () => Boolean(keptSession().id);
 export const keptMode = () => keptSession().mode || null;
+export const keptSince = () => keptSession().since || 0;
 
 // Starts or continues this tab's conversation. Throws Refused where the server will not have it.
 export async function begin(mode) {
@@ -51,21 +53,27 @@ async function connect(session, mode) {
   set("connection", failures || link ? "waiting" : "connecting");
   drop();
   let id = session;
-  if (!id) id = await newSession(mode);
   let opened;
   try {
-    opened = await dial(id);
+    if (!id) id = await newSession();
+    try {
+      opened = await dial(id);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      // The server forgot it (it ended after a minute alone, or the server is another one by now).
+      id = await newSession();
+      acts.trouble("fresh_session", null);
+      opened = await dial(id);
+    }
   } catch (error) {
-    if (error.status !== 404) throw error;
-    // The server forgot it (it ended after a minute alone, or the server is another one by now).
-    id = await newSession(mode);
-    acts.trouble("fresh_session", null);
-    opened = await dial(id);
+    if (mine !== attempt) return; // a newer try is under way: this one's failure concerns nobody
+    throw error;
   }
   if (mine !== attempt) {
     opened.close();
     return;
   }
+  keepSession({ id, mode, since: keptSession().since || Date.now() });
   link = opened;
   failures = 0;
   farewell = "";
@@ -76,24 +84,28 @@ async function connect(session, mode) {
   set("connection", "live");
 }
 
-async function newSession(mode) {
+async function newSession() {
   const { id } = await openSession();
-  keepSession({ id, mode });
+  keepSession({});
   return id;
 }
 
 async function dial(session) {
   if (!socketOnly && "RTCPeerConnection" in window) {
+    let made = null;
     try {
-      return await within(RTC_MS, new WebRtcLink(session, linkActs()));
+      made = new WebRtcLink(session, linkActs());
+      return await within(RTC_MS, made);
     } catch (error) {
-      // Refused for good reasons stays refused; an offer it cannot take is worth the other way.
-      if (error instanceof Refused && ![400, 415, 500, 501].includes(error.status)) throw error;
+      if (error instanceof Refused && !NO_OFFER.includes(error.status)) throw error;
+      if (isLate(error) && !made?.answered) throw new Refused("", 0, "unreachable");
       socketOnly = true;
     }
   }
   return within(SOCKET_MS, new SocketLink(session, linkActs()));
 }
+
+const isLate = (error) => error.name === "AbortError" || error.message === "time";
 
 async function within(ms, made) {
   const abort = new AbortController();
@@ -141,7 +153,8 @@ function again(error = null) {
     return;
   }
   failures += 1;
-  if (failures === 2) acts.trouble(navigator.onLine ? "gone" : "offline", error);
+  if (error?.status === 429) acts.trouble("full", error);
+  else if (failures === 2) acts.trouble(navigator.onLine ? "gone" : "offline", error);
   clearTimeout(timer);
   const wait = Math.max(WAITS_MS[Math.min(failures, WAITS_MS.length) - 1], (error?.retry || 0) * 1000);
   timer = setTimeout(reconnect, wait);
@@ -215,7 +228,10 @@ setInterval(() => {
   }
 }, PING_MS);
 
-window.addEventListener("online", () => state.connection === "waiting" && reconnect());
+window.addEventListener("online", () => {
+  socketOnly = false; // another network, another chance
+  if (state.connection === "waiting") reconnect();
+});
 window.addEventListener("offline", () => state.connection !== "idle" && acts.trouble("offline", null));
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) heardMs = performance.now();

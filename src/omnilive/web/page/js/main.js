@@ -9,6 +9,7 @@ import { startHealth } from "./health.js";
 import { fill } from "./i18n.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLatency } from "./latency.js";
+import { keptSince } from "./link.js";
 import { startLevel } from "./level.js";
 import { startMoment } from "./moment.js";
 import { startPicture } from "./picture.js";
@@ -21,6 +22,7 @@ import { startStreams } from "./streams.js";
 import { startTimeline } from "./timeline.js";
 import { startTrouble } from "./trouble.js";
 import { startViewing } from "./viewer.js";
+import { parts } from "./when.js";
 
 const EARLIER = 10; // turns shown after a reload
 
@@ -28,9 +30,12 @@ async function enter({ viewer = false } = {}) {
   set("viewer", viewer);
   set("page", "talk");
   if (viewer) startViewing();
+  $("scroll").focus({ preventScroll: true });
   if (!isEmpty()) return;
+  const since = viewer ? new Date().setHours(0, 0, 0, 0) : keptSince();
   try {
-    addEarlier(await api.turns(EARLIER));
+    const turns = await api.turns(EARLIER);
+    addEarlier(turns.filter((turn) => !turn.redacted && parts(turn.at)?.instant >= since));
   } catch {
     // The conversation is there all the same.
   }

@@ -10,6 +10,7 @@ const again = { label: "retry", run: reconnect };
 const CONNECTION = {
   fresh_session: () => notice("fresh", () => t("fresh_session"), { forMs: 8000 }),
   gone: () => notice("gone", () => t("gone"), { bad: true, act: again }),
+  full: (error) => notice("gone", () => t("session_limit", { seconds: error.retry || 5 }), { bad: true, act: again }),
   offline: () => notice("offline", () => t("offline"), { bad: true }),
   replaced: () => notice("replaced", () => t("replaced"), { act: { label: "take_back", run: reconnect } }),
   ended: () => notice("ended", () => t("ended"), { act: { label: "fresh", run: reconnect } }),
@@ -19,7 +20,7 @@ const CONNECTION = {
 
 export function startTrouble() {
   onTrouble({
-    trouble: (code) => CONNECTION[code]?.(),
+    trouble: (code, error) => CONNECTION[code]?.(error),
     device: (device, what) => {
       if (device === "camera" && what === "denied" && state.microphone === "denied") {
         const run = () => openDevices(["microphone", "camera"]);

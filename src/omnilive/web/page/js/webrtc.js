@@ -16,6 +16,7 @@ export class WebRtcLink {
     this.closed = false;
     this.peer = new RTCPeerConnection();
     this.senders = {};
+    this.answered = false; // the server took the offer; what fails after that is the media path
     this.first = null;
   }
 
@@ -24,6 +25,7 @@ export class WebRtcLink {
     const { peer } = this;
     const sound = track("microphone");
     const picture = track("camera");
+    this.sends = { microphone: sound !== null, camera: picture !== null };
     const audio = peer.addTransceiver(sound || "audio", { direction: sound ? "sendrecv" : "recvonly" });
     this.senders.microphone = audio.sender;
     if (picture) {
@@ -38,6 +40,7 @@ export class WebRtcLink {
     await gathered(peer);
     const answer = await offer(this.session, peer.localDescription.sdp, signal);
     this.location = answer.location;
+    this.answered = true;
     await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     await this.#keepSharp();
     await opened;
@@ -89,7 +92,7 @@ export class WebRtcLink {
   // Returns whether this link can carry the change; otherwise a new offer is needed.
   replace(device, found) {
     const sender = this.senders[device];
-    if (!sender || (device === "microphone" && !sender.track && found)) return found === null;
+    if (!this.sends[device]) return found === null;
     sender.replaceTrack(found).catch(() => {});
     return true;
   }
