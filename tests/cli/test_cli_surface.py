@@ -34,6 +34,10 @@ OPTIONS = {
     ),
     ("ask",): "--store --stream --picture --json --vlm --vlm-model",
     ("demo",): "--out --json",
+    ("serve",): (
+        "--store --host --port --max-sessions --tls --tls-cert --tls-key --behind-proxy "
+        "--allow-host --ice-address --open --json --vlm --vlm-model --preset --config"
+    ),
     ("doctor",): "--json",
     ("memory", "stats"): "--store --json",
     ("memory", "list"): "--store --stream --limit --json",

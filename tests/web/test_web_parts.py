@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from omnilive import api
 from omnilive.api.looking import Place, marks, page, streams
 from omnilive.api.shape import shape
-from omnilive.errors import ConfigError, UsageError
+from omnilive.errors import ConfigError, StoreError, UsageError
 from omnilive.memory.store import Store
 from omnilive.web import ranges
+from omnilive.web.memories import Memories
+from omnilive.web.metrics import Metrics
 from omnilive.web.ranges import ByteRange, NotSatisfiable
 from omnilive.web.tls import given_certificate, own_certificate
 from world_support import watched
@@ -198,3 +201,61 @@ def test_marks_know_pins(tmp_path: Path) -> None:
             if mark.pinned
         ]
         assert set(pinned) == {listed[0].clip}
+
+
+def test_figures_of_a_conversation_reach_the_metrics(tmp_path: Path) -> None:
+    live: dict[str, object] = {
+        "sessions": 2,
+        "opened_total": 5,
+        "frames": {"ingested": 10, "dropped": 1},
+        "interruptions": {"true": 3, "false": 4},
+        "errors": {"hearing": 1},
+        "queues": {"memory": 7},
+        "sources": {"desk": True},
+    }
+    metrics = Metrics(lambda: live, lambda: {"moment": (3, 40)}, tmp_path)
+    message = {"event": "latency", "turn": "q1", "stages": {"first_text_ms": 40}, "total_ms": 900}
+    metrics.observe(message)
+    metrics.observe({"event": "utterance", "text": "a secret"})
+    metrics.note_request("GET", "/v1/moments/{id}", 200, 0.01)
+    metrics.note_request("BREW", "none", 405, 0.01)
+    text = metrics.render().decode()
+    for line in (
+        "omnilive_sessions 2.0",
+        "omnilive_sessions_opened_total 5.0",
+        'omnilive_frames_total{state="ingested"} 10.0',
+        'omnilive_frames_total{state="skipped"} 0.0',
+        'omnilive_interruptions_total{kind="true"} 3.0',
+        'omnilive_errors_total{stage="hearing"} 1.0',
+        'omnilive_queue_depth{queue="memory"} 7.0',
+        'omnilive_source_up{stream="desk"} 1.0',
+        'omnilive_memory_items{part="moment"} 3.0',
+        'omnilive_store_bytes{part="moment"} 40.0',
+        'omnilive_turn_latency_seconds_sum{stage="total"} 0.9',
+        'omnilive_turn_latency_seconds_sum{stage="first_text"} 0.04',
+        'omnilive_http_requests_total{method="other",route="none",status="405"} 1.0',
+    ):
+        assert f"\n{line}\n" in text, line
+    assert "secret" not in text
+
+
+def test_figures_come_though_the_store_cannot_be_read(tmp_path: Path) -> None:
+    def fails() -> dict[str, tuple[int, int]]:
+        raise StoreError("It is gone.")
+
+    metrics = Metrics(lambda: {}, fails, tmp_path / "nowhere")
+    assert "omnilive_sessions 0.0" in metrics.render().decode()
+
+
+def test_memories_are_lent_one_thread_at_a_time() -> None:
+    memories = Memories(lambda: api.open_store(watched()))
+    with memories.looking() as one, memories.looking() as two:
+        assert one is not two
+    with memories.looking() as again:
+        assert again in (one, two)
+    with memories.asking() as fresh:
+        assert fresh not in (one, two)
+    memories.close()
+    with memories.looking() as last, pytest.raises(StoreError), memories.looking() as broken:
+        raise StoreError("The disk reports an error.")
+    assert last is not broken
