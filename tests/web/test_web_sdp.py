@@ -127,7 +127,7 @@ def test_a_second_camera_is_refused() -> None:
         OFFER.replace("a=mid:1", "a=mid:0"),
         OFFER.replace("a=fingerprint", "a=finger"),
         OFFER.replace("a=ice-pwd", "a=pwd"),
-        OFFER + "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\n" * 100,
+        OFFER + "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\n" * 500,
         OFFER + "a=x\n" * 3000,
         OFFER + "a=" + "x" * 70_000,
         OFFER.replace("m=audio 9", "m=audio 99999999"),

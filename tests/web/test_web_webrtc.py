@@ -79,7 +79,7 @@ def test_candidates_may_come_later_or_never_end(
             "nonsense",
             head.replace(ufrag[1], "other"),
             head + "a=candidate:1 1 udp x 127.0.0.1 y typ host\r\n",
-            head + one * 100,
+            head + one * 500,
         ):
             with pytest.raises(ProtocolError):
                 peers.candidates(page.answer.peer_id, bad)

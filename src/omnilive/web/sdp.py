@@ -17,7 +17,7 @@ from omnilive.errors import ProtocolError
 MOST_BYTES = 64 << 10
 """Of an offer; Chromium's with every codec is about 8 KiB."""
 _MOST_LINES = 2000
-_MOST_CANDIDATES = 64
+_MOST_CANDIDATES = 400  # a machine with 16 addresses names each four times a section
 _KINDS = ("audio", "video", "application")
 _VIDEO_CODECS = ("VP8", "H264")
 _OPUS = "minptime=10;stereo=0;sprop-stereo=0;usedtx=0"
