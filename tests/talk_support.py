@@ -111,6 +111,7 @@ class Person:
         kind: ClientKind = "terminal",
         listens: bool = True,
         speed: float = SPEED,
+        echo: float = 0.0,
     ) -> None:
         self.kind: ClientKind = kind
         self.conversation = conversation
@@ -126,9 +127,11 @@ class Person:
             now_ns=FastClock(speed).monotonic_ns,
         )
         self._speed = speed
+        self._echo = echo  # how much of the loudspeaker the microphone hears
         self._listens = listens
         self._changed = threading.Condition()
         self._to_say: list[Samples] = []
+        self._saying = False
         self._stop = threading.Event()
         self._noise = np.random.default_rng(7)
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -162,6 +165,17 @@ class Person:
         samples = spoken(sound) if isinstance(sound, str) else sound
         with self._changed:
             self._to_say.append(samples)
+
+    def wait_said(self) -> None:
+        """Wait until everything was said."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._to_say and not self._saying, PATIENCE_S)
+
+    def wait_heard_s(self, seconds: float) -> None:
+        """Wait until so much more sound has been pushed."""
+        with self._changed:
+            end = self.pushed + seconds * SAMPLE_RATE
+            self._changed.wait_for(lambda: self.pushed >= end, PATIENCE_S)
 
     def tell(self, command: str, **fields: object) -> None:
         """Send a message."""
@@ -203,11 +217,15 @@ class Person:
             with self._changed:
                 if not saying.size and self._to_say:
                     saying = self._to_say.pop(0)
+                self._saying = saying.size > 0
+                self.pushed += _PIECE
+                self._changed.notify_all()
             piece, saying = saying[:_PIECE], saying[_PIECE:]
             sound = 0.001 * self._noise.standard_normal(_PIECE).astype(np.float32)
             sound[: piece.size] += piece
+            if self._echo and self.taken:
+                sound += self._echo * self.taken[-1].samples[::3] / 32768
             self.reader.push_audio(number * _PIECE * NS_PER_S // SAMPLE_RATE, sound)
-            self.pushed += _PIECE
             if self._listens:
                 taken = self.conversation.playout.take()
                 self.taken.append(taken)

@@ -275,6 +275,17 @@ def test_our_own_voice_never_cuts_and_holds_only_until_it_is_known() -> None:
     assert room.floor.num_interruptions == 0
 
 
+def test_after_an_answer_the_echo_that_still_sounds_does_not_have_the_floor() -> None:
+    room = Room()
+    room.answering()
+    room.voice("user")
+    room.wait(200)
+    room.partial("at three the bell", "own")
+    room.wait(200)
+    room.over("q1")
+    assert room.state is State.LISTENING
+
+
 def test_strangers_neither_hold_nor_cut_but_their_question_counts() -> None:
     room = Room()
     room.answering()

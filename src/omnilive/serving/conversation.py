@@ -127,7 +127,9 @@ class LiveConversation:
         self._dropped: Counter[str] = Counter()  # at entrances that were left
         self._entrance: Entrance | None = None
         self._position_ns = 0
-        self._stages = LiveStages(system, memory.port(self._remembered), self.playout, shared)
+        self._stages = LiveStages(
+            system, memory.port(self._remembered), self.playout, self._made, shared
+        )
         self._session = Session(self._stages, lossless=False)
         self._stages.configure(self._session, self.settings)
         self._talk = Talk(
@@ -379,6 +381,11 @@ class LiveConversation:
     def _remembered(self, event: Event) -> None:
         """Take what memory remembered of this conversation while another one worked."""
         self._session.tell(event)
+
+    def _made(self, turn: str) -> None:
+        """A phrase has become sound, in the thread of speech."""
+        with self._lock:
+            self._talk.made(turn)
 
     def _run(self) -> None:
         """Follow what happens until the session is closed."""

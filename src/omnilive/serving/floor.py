@@ -259,6 +259,7 @@ class Floor:
 
     def _said(self, said: PartialUtterance | Utterance) -> Input | None:
         if said.voice == "own":
+            self._voice_on = False  # it is ours, whatever it was taken for when it began
             return Input.NOTHING
         if said.voice != "user" or isinstance(said, Utterance) and said.typed:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -24,10 +24,12 @@ class Spoken:
     While it is not `audible`, answers stay in writing.
     """
 
-    def __init__(self, speech: Stage, playout: Playout) -> None:
+    def __init__(self, speech: Stage, playout: Playout, made: Callable[[str], None]) -> None:
+        """`made` is told of the turn of every phrase, just before it can be heard."""
         self.speech = speech
         self.audible = False
         self._playout = playout
+        self._made = made
 
     @property
     def accepts(self) -> tuple[type[Event], ...]:
@@ -41,6 +43,7 @@ class Spoken:
         try:
             for product in self.speech.push(event, cancel):
                 if isinstance(product, AnswerAudio):
+                    self._made(product.turn_id)
                     self._playout.put(product)
                 yield product
         finally:
@@ -59,6 +62,7 @@ class LiveStages:
         system: what is shared with other conversations.
         memory: the conversation's entrance to memory.
         playout: where its answers are spoken into.
+        made: told of the turn of every phrase, just before it can be heard.
         shared: stages to use instead of the system's own, by name; for tests and programs.
     """
 
@@ -67,12 +71,13 @@ class LiveStages:
         system: System,
         memory: Stage,
         playout: Playout,
+        made: Callable[[str], None],
         shared: Mapping[str, Stage] | None = None,
     ) -> None:
         self._system = system
-        made = system.stages_for_session(memory, caption=True, speak=True) | dict(shared or {})
-        self.spoken = Spoken(made["speech"], playout)
-        self.shared: dict[str, Stage] = made | {"speech": self.spoken}
+        stages = system.stages_for_session(memory, caption=True, speak=True) | dict(shared or {})
+        self.spoken = Spoken(stages["speech"], playout, made)
+        self.shared: dict[str, Stage] = stages | {"speech": self.spoken}
         self._perceiving: dict[int, Mapping[str, Stage]] = {}
         self._reading = True
 

@@ -1,61 +1,56 @@
-"""What goes out of the loudspeaker, as hearing wants it: 16 kHz, in pieces of 100 ms."""
+"""What goes out of the loudspeaker, as hearing wants it: 16 kHz, at stream time, at once.
+
+Hearing compares hop by hop, so a piece must be there before the sound of its own time is heard:
+pieces are told as they are taken. Where the stream is at that moment is known only to within the
+chunks in which sound comes in, and an echo is found by its delay, which must not jitter. So the
+track's own count of samples tells where the pieces are, and the stream only where that count
+began: the farthest that it was seen to be, because it cannot have been farther than it was.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from omnilive.events import SAMPLE_RATE, OwnSpeech, Samples
+from omnilive.events import NS_PER_S, SAMPLE_RATE, OwnSpeech, Samples
 from omnilive.serving.playout import RATE, Taken
 
 _STEP = RATE // SAMPLE_RATE
-_BATCH = RATE // 10
 _TAPS = 48
 _CUT_HZ = 7200.0
+_JITTER_NS = 5_000_000  # less is not worth a hole
+_MOST_BEHIND_NS = 200_000_000  # farther off, the stream and the track do not run together any more
 
 
 class OwnSound:
-    """Gathers what was taken of the track into events. For one thread at a time."""
+    """Turns what was taken of the track into events. For one thread at a time."""
 
     def __init__(self) -> None:
         at = np.arange(_TAPS) - (_TAPS - 1) / 2
         taps = np.sinc(2 * _CUT_HZ / RATE * at) * np.hamming(_TAPS)
         self._taps = (taps / taps.sum()).astype(np.float32)
         self._before: Samples = np.zeros(_TAPS - 1, np.float32)
-        self._held: list[Samples] = []
-        self._num_held = 0
-        self._turn = ""
-        self._phrase = -1
-        self._text = ""
-        self._at_ns = 0
+        self._begun_ns: int | None = None  # stream time of the track's sample 0
 
-    def take(self, piece: Taken, stream: int, at_ns: int) -> list[OwnSpeech]:
-        """Take a piece that goes out at stream time `at_ns`; return what is to be told now."""
-        told: list[OwnSpeech] = []
-        if self._held and (piece.turn_id, piece.phrase) != (self._turn, self._phrase):
-            told += self._tell(stream)
+    def take(self, piece: Taken, stream: int, at_ns: int) -> OwnSpeech | None:
+        """Take a piece that goes out while the stream is at `at_ns`; None if it is silence."""
+        begun_ns = at_ns - _time_ns(piece.index)
+        if self._begun_ns is None or not (
+            begun_ns - _JITTER_NS <= self._begun_ns <= begun_ns + _MOST_BEHIND_NS
+        ):
+            self._begun_ns = begun_ns
         if not piece.turn_id:
             self._before = np.zeros(_TAPS - 1, np.float32)
-            return told
-        if not self._held:
-            self._turn, self._phrase = piece.turn_id, piece.phrase
-            self._text, self._at_ns = piece.text, at_ns
-        self._held.append(piece.samples.astype(np.float32) / 32768.0)
-        self._num_held += piece.samples.size
-        if self._num_held >= _BATCH:
-            told += self._tell(stream)
-        return told
-
-    def _tell(self, stream: int) -> list[OwnSpeech]:
-        sound = np.concatenate([self._before, *self._held])
+            return None
+        sound = np.concatenate([self._before, piece.samples.astype(np.float32) / 32768.0])
         self._before = sound[sound.size - _TAPS + 1 :]
-        self._held, self._num_held = [], 0
-        samples = np.convolve(sound, self._taps, mode="valid")[::_STEP].astype(np.float32)
-        return [
-            OwnSpeech(
-                stream=stream,
-                turn_id=self._turn,
-                at_ns=self._at_ns,
-                text=self._text,
-                samples=samples,
-            )
-        ]
+        return OwnSpeech(
+            stream=stream,
+            turn_id=piece.turn_id,
+            at_ns=max(0, self._begun_ns + _time_ns(piece.index)),
+            text=piece.text,
+            samples=np.convolve(sound, self._taps, mode="valid")[::_STEP].astype(np.float32),
+        )
+
+
+def _time_ns(index: int) -> int:
+    return index * NS_PER_S // RATE

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from omnilive.clock import Clock
 from omnilive.events import (
     NS_PER_S,
-    AnswerAudio,
     AnswerEnded,
     AnswerStarted,
     AnswerText,
@@ -135,7 +134,8 @@ class Talk:
     def taken(self, piece: Taken, position_ns: int) -> None:
         """A piece of sound goes out, at stream time `position_ns`."""
         if self.epoch is not None:
-            for own in self._own_sound.take(piece, self.epoch.stream, position_ns):
+            own = self._own_sound.take(piece, self.epoch.stream, position_ns)
+            if own is not None:
                 self._session.feed(own)
         if not piece.turn_id or piece.turn_id != self.floor.turn:
             return
@@ -169,6 +169,10 @@ class Talk:
     def arrived(self, end_ns: int) -> None:
         """Sound up to this stream time has come."""
         self._stopwatch.arrived(end_ns, self._clock.monotonic_ns())
+
+    def made(self, turn: str) -> None:
+        """A phrase of this turn has become sound."""
+        self._stopwatch.mark(turn, "synthesis", self._clock.monotonic_ns())
 
     def join(self, kind: ClientKind) -> None:
         """A client is there."""
@@ -217,8 +221,6 @@ class Talk:
                 self._stopwatch.mark(event.turn_id, "retrieval", now_ns)
             case AnswerText():
                 self._stopwatch.mark(event.turn_id, "first_text", now_ns)
-            case AnswerAudio():
-                self._stopwatch.mark(event.turn_id, "synthesis", now_ns)
             case StreamStarted():
                 self._stopwatch.epoch()
                 self.epoch = event
