@@ -231,6 +231,31 @@ def test_enough_beams_find_the_likeliest_answer() -> None:
     )
 
 
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.0])
+def test_enough_beams_find_the_best_answer_of_any_length(length_penalty: float) -> None:
+    network = made.network(made.config(vocab=12))
+    prompt = made.prompt(network, 9)
+    first = read(network, prompt, network.model.new_cache(11))[0].log_softmax(0)
+    after = {}
+    for one in range(12):
+        rows = torch.cat((prompt.embeddings, network.embed(torch.tensor([[one]]))), dim=1)
+        mask = torch.nn.functional.pad(prompt.picture_mask, (0, 1))
+        after[one] = _whole(network, rows, mask, meant=11)[-1].log_softmax(0)
+    found = set()
+    for stop in range(12):
+        worth: dict[tuple[int, ...], float] = {(): float(first[stop])}
+        for one in set(range(12)) - {stop}:
+            # An end counts as a token of the answer that it ends.
+            long = {two: float(first[one] + after[one][two]) for two in range(12)}
+            worth[(one,)] = long.pop(stop) / 2**length_penalty
+            worth |= {(one, two): total / 2**length_penalty for two, total in long.items()}
+        settings = GenerationSettings(max_new_tokens=2, stop=frozenset({stop}))
+        got = beam_search(network, prompt, settings, num_beams=12, length_penalty=length_penalty)
+        assert tuple(got) == max(worth, key=lambda answer: worth[answer])
+        found.add(len(got))
+    assert len(found) > 1
+
+
 def test_beams_end_at_the_end_of_an_answer() -> None:
     network = made.network(made.config(vocab=12))
     prompt = made.prompt(network, 9)

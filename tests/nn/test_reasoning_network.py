@@ -98,6 +98,21 @@ def test_the_release_states_its_sizes_without_our_extras() -> None:
     assert sum(sizes.values()) == 8_702_892_032
 
 
+def test_a_branch_works_on_its_rows_with_its_factor() -> None:
+    generator = torch.Generator().manual_seed(4)
+    layer = PictureLoraLinear(6, 5, rank=2, alpha=6.0).eval().requires_grad_(False)
+    for parameter in layer.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    assert layer.weight is not None
+    rows = torch.randn(2, 3, 6, generator=generator)
+    plain = rows @ layer.weight.T
+    branch = 3.0 * rows @ layer.Plora_A.weight.T @ layer.Plora_B.weight.T
+    mask = torch.tensor([[False, True, True], [True, False, False]])
+    got = layer(rows, mask.flatten().nonzero().squeeze(1))
+    torch.testing.assert_close(got, plain + branch * mask[..., None], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(layer(rows, None), plain, atol=1e-6, rtol=1e-6)
+
+
 def test_eight_bits_are_near_the_float_weights() -> None:
     network, eight = made.network(), made.network().to_eight_bit()
     prompt = made.prompt(network, 40)
