@@ -144,9 +144,13 @@ class Person:
 
     def go(self) -> None:
         """Vanish."""
+        self.stop()
+        self.conversation.detach(self, "It vanished.")
+
+    def stop(self) -> None:
+        """Fall silent and listen no more."""
         self._stop.set()
         self._thread.join()
-        self.conversation.detach(self, "It vanished.")
 
     # --- the client ----------------------------------------------------------------------
 
@@ -221,7 +225,7 @@ class Person:
                 self.pushed += _PIECE
                 self._changed.notify_all()
             piece, saying = saying[:_PIECE], saying[_PIECE:]
-            sound = 0.001 * self._noise.standard_normal(_PIECE).astype(np.float32)
+            sound = 0.005 * self._noise.standard_normal(_PIECE).astype(np.float32)
             sound[: piece.size] += piece
             if self._echo and self.taken:
                 sound += self._echo * self.taken[-1].samples[::3] / 32768
