@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import ssl
@@ -13,12 +14,13 @@ import pytest
 from omnilive import api
 from omnilive.api.looking import Place, marks, page, streams
 from omnilive.api.shape import shape
-from omnilive.errors import ConfigError, StoreError, UsageError
+from omnilive.errors import BackendError, ConfigError, StoreError, UsageError
 from omnilive.memory.store import Store
 from omnilive.web import ranges
 from omnilive.web.memories import Memories
 from omnilive.web.metrics import Metrics
 from omnilive.web.ranges import ByteRange, NotSatisfiable
+from omnilive.web.sse import events
 from omnilive.web.tls import given_certificate, own_certificate
 from world_support import watched
 
@@ -259,3 +261,47 @@ def test_memories_are_lent_one_thread_at_a_time() -> None:
     with memories.looking() as last, pytest.raises(StoreError), memories.looking() as broken:
         raise StoreError("The disk reports an error.")
     assert last is not broken
+
+
+class SlowTurn:
+    """A turn that is silent before it goes on, and then fails."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._coming: list[dict[str, object] | Exception] = [
+            TimeoutError(),
+            {"event": "answer_text", "turn": "q1", "delta": "one\n\ntwo"},
+            TimeoutError(),
+            BackendError("The server that answers has gone."),
+        ]
+
+    async def next(self, patience_s: float | None = None) -> dict[str, object]:
+        assert patience_s is not None
+        item = self._coming.pop(0)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def test_a_silent_answer_keeps_its_connection_and_a_failed_one_says_so() -> None:
+    turn = SlowTurn()
+
+    async def collect() -> list[str]:
+        first: dict[str, object] = {"event": "answer_started", "turn": "q1", "question": "?"}
+        return [piece async for piece in events(turn, first)]  # type: ignore[arg-type]
+
+    pieces = asyncio.run(collect())
+    assert [piece.split("\n")[0] for piece in pieces] == [
+        "event: answer_started",
+        ": still working",
+        "event: answer_text",
+        ": still working",
+        "event: error",
+    ]
+    # What is said cannot end an event: line ends are escaped.
+    assert all(piece.count("\n\n") == 1 for piece in pieces)
+    assert "has gone" in pieces[-1]
+    assert turn.ended

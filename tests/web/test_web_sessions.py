@@ -20,7 +20,8 @@ from omnilive.memory.lock import WriterLock
 from omnilive.memory.store import Store
 from omnilive.presets import embedded
 from omnilive.web.server import Server
-from web_support import wait_for
+from omnilive.web.webrtc import Answer
+from web_support import RtcPage, wait_for
 
 
 @pytest.fixture
@@ -295,3 +296,51 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
             serving(store, host="192.0.2.1", own_tls=True, tls_folder=tmp_path / "tls"),
         ):
             pass
+
+
+# --- WebRTC by WHIP -------------------------------------------------------------------------
+
+
+class Whip:
+    """Offers over HTTP, as a page does; stands where `RtcPage` expects the peers."""
+
+    def __init__(self, program: httpx.Client) -> None:
+        self._program = program
+        self.location = ""
+
+    def offer(self, session: str, sdp: str) -> Answer:
+        answer = self._program.post(
+            f"/v1/sessions/{session}/whip", content=sdp, headers={"Content-Type": "application/sdp"}
+        )
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["content-type"].startswith("application/sdp")
+        self.location = answer.headers["location"]
+        assert self.location.startswith(f"/v1/sessions/{session}/whip/")
+        return Answer(answer.text, self.location.rsplit("/", 1)[1])
+
+
+def test_webrtc_by_whip_and_a_reload(program: httpx.Client) -> None:
+    session = open_session(program, "desk")
+    first, second = Whip(program), Whip(program)
+    page = RtcPage(first, session)  # type: ignore[arg-type]
+    try:
+        assert page.messages[0]["event"] == "hello"
+        assert page.messages[0]["session"] == session
+        assert program.get(f"/v1/sessions/{session}").json()["client"] == "webrtc"
+        fragment = {"Content-Type": "application/trickle-ice-sdpfrag"}
+        refused = program.patch(first.location, content=b"nonsense", headers=fragment)
+        assert refused.status_code == 400
+        other = open_session(program)
+        elsewhere = first.location.replace(session, other)
+        assert program.delete(elsewhere).status_code == 404
+        # The page is loaded again: the session goes on, the earlier connection ends.
+        again = RtcPage(second, session)  # type: ignore[arg-type]
+        try:
+            wait_for(lambda: [each for each in page.messages if each["event"] == "bye"])
+            wait_for(lambda: program.delete(first.location).status_code == 404)
+            assert program.delete(second.location).status_code == 204
+            wait_for(lambda: program.get(f"/v1/sessions/{session}").json()["client"] is None)
+        finally:
+            again.close()
+    finally:
+        page.close()
