@@ -7,7 +7,7 @@ export class Refused extends Error {
   }
 }
 
-export async function request(path, { method = "GET", json, body, type, signal } = {}) {
+async function request(path, { method = "GET", json, body, type, signal } = {}) {
   const headers = {};
   if (json !== undefined) [body, type] = [JSON.stringify(json), "application/json"];
   if (type) headers["Content-Type"] = type;

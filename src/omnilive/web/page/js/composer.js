@@ -11,7 +11,7 @@ const EXAMPLES = ["example_1", "example_2", "example_3"];
 let scope = "";
 let asking = null; // AbortController of a question without a conversation
 
-export function setScope(stream) {
+function setScope(stream) {
   scope = stream || "";
   $("ask-scope").querySelector("span").textContent = t("scope", { stream: scope });
   show($("ask-scope"), Boolean(scope));

@@ -1,11 +1,12 @@
 // window.omnilive: what the page knows, for tests and the curious. Reading it changes nothing.
 //   state()     a copy of state.js: session, floor, settings, devices, connection ...
 //   received()  how many messages of each kind came
+//   ignored()   messages the page leaves alone, and why
 //   output()    {context, node}: the audio node that really goes to the loudspeaker; a test may record it
 //   held()      whether the page has muted the answer
 //   timeline()  the stretch of time the timeline shows
 //   figures()   promise of {captured_s, elapsed_s, buffered_ms, received_ms} of the connection, or null
-import { received } from "./events.js";
+import { IGNORED, received } from "./events.js";
 import { current } from "./link.js";
 import { isHeld, output } from "./playback.js";
 import { state } from "./state.js";
@@ -15,6 +16,7 @@ export function exposeDebug() {
   const handle = {
     state: () => structuredClone(state),
     received,
+    ignored: () => ({ ...IGNORED }),
     output,
     held: isHeld,
     timeline: timelineState,

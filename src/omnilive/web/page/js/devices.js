@@ -22,7 +22,7 @@ function wanted(device) {
   const chosen = kept(device);
   const exactly = chosen ? { deviceId: { ideal: chosen } } : {};
   if (device === "camera") {
-    const facing = chosen ? {} : { facingMode: kept("facing", "user") };
+    const facing = chosen ? {} : { facingMode: "user" };
     return { video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 }, ...exactly, ...facing } };
   }
   // Sounds are to be told apart by level and timbre, so only the echo is taken out.
@@ -99,14 +99,8 @@ export async function chooseDevice(device, name) {
   if (tracks[device]) await openDevice(device);
 }
 
-export async function flipCamera() {
-  keep("facing", kept("facing", "user") === "user" ? "environment" : "user");
-  keep("camera", "");
-  drop("camera");
-  await openDevice("camera");
-}
-
-export const isMirrored = () => tracks.camera?.getSettings().facingMode !== "environment";
+// As in a mirror only where the camera surely looks at its user: what one shows it should be readable.
+export const isMirrored = () => tracks.camera?.getSettings().facingMode === "user";
 
 export function closeDevices() {
   for (const device of Object.keys(tracks)) {

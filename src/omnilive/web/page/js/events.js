@@ -5,6 +5,8 @@ let sender = null;
 
 // What the page leaves alone on purpose; everything else in the protocol has a part that takes it.
 export const IGNORED = {
+  speech_started: "the floor says who speaks",
+  speech_ended: "the floor says who speaks",
   stream_end: "the connection says so first, in words",
   caption: "a clip's moments are read when it is opened",
 };

@@ -1,7 +1,7 @@
 // Binary frames of the WebSocket (docs/protocol.md): one byte kind, eight bytes time, the payload.
 export const SOUND = 1;
 export const PICTURE = 2;
-export const SPOKEN = 3;
+const SPOKEN = 3;
 const HEAD = 9;
 
 // `time` in whole microseconds; `payload` a Uint8Array.

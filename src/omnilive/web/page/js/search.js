@@ -46,7 +46,7 @@ export function close() {
 }
 
 // On a phone the memory has a view of its own: without a search it shows what came last.
-export async function showLatest() {
+async function showLatest() {
   if (!narrow.matches || document.body.dataset.view !== "memory" || found) return;
   try {
     const among = { limit: MOST, stream: chosenStream() };

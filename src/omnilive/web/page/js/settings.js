@@ -104,7 +104,7 @@ async function draw() {
   if (focused && $(focused) && $("settings").contains($(focused))) $(focused).focus();
 }
 
-export async function openSettings() {
+async function openSettings() {
   await draw();
   if (!$("settings").open) $("settings").showModal();
   $("settings-title").focus();

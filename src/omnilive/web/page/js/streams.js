@@ -1,6 +1,7 @@
 // Which streams are remembered, and which of them the memory shows. One alone needs no choice.
 import * as api from "./api.js";
 import { $, el, show } from "./dom.js";
+import { on } from "./events.js";
 import { onLanguage, t } from "./i18n.js";
 
 let known = [];
@@ -34,4 +35,5 @@ export async function loadStreams() {
 export function startStreams() {
   $("stream-choice").addEventListener("change", () => acts.forEach((act) => act()));
   onLanguage(draw);
+  on("stream", loadStreams);
 }

@@ -10,7 +10,7 @@ export const kindName = (kind) => t(`kind_${kind in KIND_ICONS ? kind : "clip"}`
 export const words = (moment) => moment.text || kindName(moment.kind);
 
 // The picture is asked for when it comes into sight; without one, the kind's mark stays.
-export function thumb(moment) {
+function thumb(moment) {
   const image = el("img", { src: picture(moment.id), alt: "", loading: "lazy", decoding: "async", width: "192", height: "144" });
   image.addEventListener("error", () => image.remove());
   const mark = icon(KIND_ICONS[moment.kind] || "camera", "kind");

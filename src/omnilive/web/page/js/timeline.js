@@ -186,7 +186,7 @@ function leave() {
   hidePeek();
 }
 
-export function showNow() {
+function showNow() {
   view.follow(Date.now());
   moved();
 }
@@ -213,11 +213,13 @@ export async function startTimeline() {
 }
 
 // Begins where something is: at the present if it is being watched, else at the end of what was.
-export async function reloadMemory() {
+async function reloadMemory() {
   const streams = await loadStreams();
   nothingAtAll = streams.every((stream) => !stream.clips);
   const ends = streams.map((stream) => parts(stream.last_at)?.instant || 0);
   const last = Math.max(0, ...ends);
+  const first = Math.min(last, ...streams.map((stream) => parts(stream.first_at)?.instant || last));
+  if (last - first < SPANS.minutes) view.zoom = "minutes";
   if (last && Date.now() - last > SPANS.hour) view.end(last);
   else view.follow(Date.now());
   await refresh(true);

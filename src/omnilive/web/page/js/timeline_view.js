@@ -1,13 +1,12 @@
 // Which stretch of time the timeline shows. Pure: the present is passed in, so it can be reasoned about.
 const HOUR_MS = 3_600_000;
-export const SPANS = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
-export const ZOOMS = Object.keys(SPANS);
+export const SPANS = { minutes: HOUR_MS / 6, hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
+const ZOOMS = Object.keys(SPANS);
 const AHEAD = 0.02; // room right of now, so that the newest bar does not touch the edge
 
 export class TimelineView {
   constructor(nowMs) {
     this.zoom = "hour";
-    this.following = true;
     this.follow(nowMs);
   }
 
@@ -67,7 +66,7 @@ export class TimelineView {
 
 // Times of the axis' marks: every so many minutes, hours or days of the browser's own clock.
 const MINUTE_MS = 60_000;
-const STEPS = [5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * MINUTE_MS);
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * MINUTE_MS);
 
 export function marks(view, most) {
   const step = view.span <= 2 * SPANS.day && STEPS.find((one) => view.span / one <= most);
