@@ -199,6 +199,13 @@ def test_leaving_cuts_the_answer(server: Server) -> None:
     assert server.context.asking.num_open == 0
 
 
+def test_questions_that_fail_hold_nothing_up(program: httpx.Client, server: Server) -> None:
+    for _ in range(15):
+        answer = program.post("/v1/ask", json={"question": "what?", "stream": "nowhere"})
+        assert answer.status_code == 400
+    assert server.context.asking.num_open == 0
+
+
 # --- playing -----------------------------------------------------------------------------
 
 
