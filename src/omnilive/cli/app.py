@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from omnilive._version import __version__
-from omnilive.cli import ask, demo, doctor, memory, serve, settings, watch
+from omnilive.cli import ask, demo, doctor, memory, serve, settings, talk, watch
 from omnilive.errors import OmniLiveError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command(name="ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command(name="demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command(name="doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(name="serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command(name="talk", epilog=talk.EXAMPLES)(talk.talk)
 app.add_typer(memory.app, name="memory")
 app.add_typer(settings.app, name="config")
 

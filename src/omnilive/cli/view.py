@@ -193,7 +193,7 @@ class LiveView:
         return f"{self._wire.name(stream)} {wire.position(at_ns)}"
 
     def _line(self, style: str, head: str, text: str) -> None:
-        self._console.print(Text.assemble((head, style), "  ", _printable(text)))
+        self._console.print(Text.assemble((head, style), "  ", printable(text)))
 
     def _progress(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -207,7 +207,7 @@ class LiveView:
                 table.add_row(name, "live", place)
         table.add_row(f"{self._clips} clips remembered", "", "")
         for text in list(self._answers.values()):  # another thread may be adding one
-            table.add_row("> " + _printable(text)[-200:], "", "")
+            table.add_row("> " + printable(text)[-200:], "", "")
         return table
 
     def __enter__(self) -> LiveView:
@@ -231,7 +231,7 @@ def _where(moment: Moment) -> str:
     return f"{moment.stream_name} {span} {moment.kind}: {moment.text}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return `text` without control characters: what was read on a screen may hold any."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
@@ -242,7 +242,7 @@ def print_answer(ended: AnswerEnded) -> None:
     console.print()
     for moment in ended.citations:
         text = f"[{moment.id}] {moment.at} {_where(moment)}"
-        console.print(Text(_printable(text), style="dim"))
+        console.print(Text(printable(text), style="dim"))
 
 
 def print_moments(moments: Sequence[Moment]) -> None:
@@ -253,4 +253,4 @@ def print_moments(moments: Sequence[Moment]) -> None:
     for moment in moments:
         head = f"{moment.id:>14}  {moment.at}  {moment.stream_name}  {moment.kind:>7}  "
         tail = "" if moment.playable else "  (not playable)"
-        console.print(Text(head, style="dim") + Text(_printable(moment.text) + tail))
+        console.print(Text(head, style="dim") + Text(printable(moment.text) + tail))
