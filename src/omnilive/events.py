@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Pixels: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
 Samples: TypeAlias = NDArray[np.float32]  # (samples,), mono, 16 kHz, -1..1
 Descriptor: TypeAlias = NDArray[np.float32]  # (dimension,), unit length
+Tokens: TypeAlias = NDArray[np.float16]  # (rows, width): memory tokens of a clip
 
 Voice: TypeAlias = Literal["user", "ambient", "own"]
 Kind: TypeAlias = Literal["speech", "screen", "sound", "motion", "picture", "digest"]
@@ -320,6 +321,32 @@ class Caption:
 # --- remember ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClipTokens:
+    """What the paper's compressor makes of a clip, H and H-hat (decision 0011).
+
+    Attributes:
+        stream, clip, start_ns, end_ns: which clip, before or after it is remembered.
+        num_frames: frames that were compressed, at most the configured number.
+        short_term: H, (rows, width); the same number of rows for each frame.
+        global_memory: H-hat, (width,), before any normalisation.
+        model: which network made them; those of two networks are never compared or integrated.
+        origin: name of what the seconds in the clip's text count from ("epoch", "stretch").
+        origin_ns: stream time of it.
+    """
+
+    stream: int
+    clip: str
+    start_ns: int
+    end_ns: int
+    num_frames: int
+    short_term: Tokens
+    global_memory: NDArray[np.float32]
+    model: str
+    origin: str
+    origin_ns: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """A remembered stretch of time and what was perceived in it; what a citation points to.
@@ -380,6 +407,42 @@ class Span(NamedTuple):
     end_at: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SelectedClip:
+    """A clip that the question means, with its memory tokens.
+
+    Attributes:
+        clip: its id.
+        short_term: H, (rows, width).
+        score: cosine of the question with H-hat, or the probability among the candidates.
+        moment: the clip as a moment that can be cited, with its picture.
+    """
+
+    clip: str
+    short_term: Tokens
+    score: float
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemoryTokens:
+    """The paper's memory for one question (decision 0011).
+
+    Attributes:
+        model: which network made it.
+        long_term: H-bar, or the frontier that stands for it, (rows, width); the streams that the
+            question may see one after the other. No rows where nothing was compressed yet.
+        selected: clips that passed the threshold, in order of time; those whose H is no longer kept
+            are not among them.
+        problem: one sentence if the memory could not be asked; "" otherwise.
+    """
+
+    model: str
+    long_term: NDArray[np.float32]
+    selected: tuple[SelectedClip, ...] = ()
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
     """Memory's one answer to one Question: everything the answerer may rest on.
@@ -407,6 +470,7 @@ class Retrieval:
         watched: stretches of time that the memory covers, per stream.
         look_alikes: pictures that look like the question's, the newest of each run of them, in
             order of time; `score` is how alike.
+        tokens: the paper's memory tokens; None without a compressor, or for the present alone.
     """
 
     turn_id: str
@@ -430,6 +494,7 @@ class Retrieval:
     latest_picture: bytes = b""
     watched: tuple[Span, ...] = ()
     look_alikes: tuple[Moment, ...] = ()
+    tokens: MemoryTokens | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -624,6 +689,7 @@ Event: TypeAlias = (
     | Clip
     | Watermark
     | Caption
+    | ClipTokens
     | ClipMemory
     | Retrieval
     | Pin
