@@ -43,7 +43,6 @@ export class Answer {
     this.#write(this.marked);
     if (message.outcome === "failed") this.#say(() => t("failed", { reason: message.error || "" }), true);
     else if (message.outcome === "interrupted") this.#say(() => t("cut"));
-    else if (message.known === false) this.#say(() => t("unknown"));
     this.#cite(message.citations || []);
   }
 

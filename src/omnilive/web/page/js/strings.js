@@ -142,7 +142,6 @@ export const STRINGS = {
   not_for_us: ["heard, not taken as a question", "已听到，未当作提问"],
   cut: ["Cut short", "已打断"],
   failed: ["No answer: {reason}", "没有回答：{reason}"],
-  unknown: ["Not in the memory", "记忆中没有"],
   answered: ["Answer: {text}", "回答：{text}"],
   no_link: ["Not connected, so this was not sent. It is kept in the box.", "未连接，问题没有发出，已保留在输入框中。"],
   // moments
