@@ -38,6 +38,10 @@ OPTIONS = {
         "--store --host --port --max-sessions --tls --tls-cert --tls-key --behind-proxy "
         "--allow-host --ice-address --open --json --vlm --vlm-model --preset --config"
     ),
+    ("talk",): (
+        "--store --stream --input-device --output-device --camera --voice --no-speak --no-record "
+        "--list-devices --json --vlm --vlm-model --preset --config"
+    ),
     ("doctor",): "--json",
     ("memory", "stats"): "--store --json",
     ("memory", "list"): "--store --stream --limit --json",

@@ -7,6 +7,7 @@ under it; elsewhere (a pipe) lines are read as they come.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import sys
 import threading
@@ -69,7 +70,7 @@ class Keys:
 
     def __enter__(self) -> Keys:
         work = self._read_lines
-        if sys.stdin.isatty():
+        if sys.stdin is not None and sys.stdin.isatty():
             work = self._read_keys
             if sys.platform != "win32":
                 import termios
@@ -97,13 +98,14 @@ class Keys:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
 
     def _read_lines(self) -> None:
-        for line in sys.stdin:
-            if self._stop.is_set():
-                return
-            if line.strip():
-                self._entered(line.strip()[:_LONGEST])
-            else:
-                self._cut()
+        with contextlib.suppress(OSError, ValueError):  # closed, or taken away
+            for line in sys.stdin or ():
+                if self._stop.is_set():
+                    return
+                if line.strip():
+                    self._entered(line.strip()[:_LONGEST])
+                else:
+                    self._cut()
         self._ended()
 
     def _read_keys(self) -> None:
@@ -123,16 +125,18 @@ class Keys:
                 continue
             data = os.read(number, 1)
             if not data:
-                break
+                self._ended()
+                return
             if data == b"\x1b":
-                if comes(_ESCAPE_WAIT_S):
-                    os.read(number, 16)  # an arrow or a function key
-                else:
+                if not comes(_ESCAPE_WAIT_S):
                     self.editor.escape()
+                elif os.read(number, 1) in (b"[", b"O"):
+                    # An arrow or a function key: its sequence ends with a letter or "~".
+                    while comes(_ESCAPE_WAIT_S) and not b"@" <= os.read(number, 1) <= b"~":
+                        pass
                 continue
             for key in decoder.decode(data):
                 self.editor.type(key)
-        self._ended()
 
     def _read_console(self) -> None:
         if sys.platform == "win32":

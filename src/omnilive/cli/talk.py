@@ -215,14 +215,15 @@ def _run(terminal: Terminal, names: list[str], notice: str, *, as_json: bool) ->
     view: TalkView = JsonTalkView() if as_json else LiveTalkView(lambda: keys.editor.text)
     num_answers = 0
     try:
-        with keys, view:
+        with view:
             view.notice(f"{', '.join(names)}." if names else "In writing only.")
             if notice:
                 view.notice(notice)
             try:
                 terminal.start()
-                while not stop.is_set() and not terminal.is_over:
-                    num_answers += _show(terminal, view, _MESSAGE_S)
+                with keys:  # nobody can be asked before there is a connection
+                    while not stop.is_set() and not terminal.is_over:
+                        num_answers += _show(terminal, view, _MESSAGE_S)
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)  # a second Ctrl-C ends at once
