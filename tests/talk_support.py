@@ -18,6 +18,7 @@ from omnilive.events import (
     AnswerText,
     Event,
     Heard,
+    Pixels,
     Retrieval,
     Samples,
 )
@@ -39,6 +40,14 @@ def spoken(text: str, *, rate_wpm: int = 165, voice: str = "en-us") -> Samples:
     """Return a sentence as a microphone hears it."""
     said = Espeak().synthesize(text, voice=voice, rate_wpm=rate_wpm)
     return 0.3 * resample(said.samples, said.sample_rate, SAMPLE_RATE)
+
+
+def picture(number: int) -> Pixels:
+    """Return a picture in which a square moves; every 400 it is another scene."""
+    pixels = np.full((120, 160, 3), 40 + 80 * (number // 400 % 2), np.uint8)
+    left = number % 120
+    pixels[40:80, left : left + 40] = (250, 30, 30)
+    return pixels
 
 
 class FastClock:
@@ -112,6 +121,7 @@ class Person:
         listens: bool = True,
         speed: float = SPEED,
         echo: float = 0.0,
+        sees: bool = False,
     ) -> None:
         self.kind: ClientKind = kind
         self.conversation = conversation
@@ -120,13 +130,14 @@ class Person:
         self.closed = ""
         self.pushed = 0
         self.reader = PushedReader(
-            has_video=False,
+            has_video=sees,
             has_audio=True,
             record=False,
             name="test",
             now_ns=FastClock(speed).monotonic_ns,
         )
         self._speed = speed
+        self._sees = sees  # a picture that changes, every second
         self._echo = echo  # how much of the loudspeaker the microphone hears
         self._listens = listens
         self._changed = threading.Condition()
@@ -230,6 +241,9 @@ class Person:
             if self._echo and self.taken:
                 sound += self._echo * self.taken[-1].samples[::3] / 32768
             self.reader.push_audio(number * _PIECE * NS_PER_S // SAMPLE_RATE, sound)
+            if self._sees and number % 50 == 0:
+                at_ns = number * _PIECE * NS_PER_S // SAMPLE_RATE
+                self.reader.push_frame(at_ns, picture(number))
             if self._listens:
                 taken = self.conversation.playout.take()
                 self.taken.append(taken)

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import secrets
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,6 +25,9 @@ _log = logging.getLogger(__name__)
 _REAP_EVERY_S = 1.0
 _NAME = re.compile(r"[^\x00-\x1f/\\]{1,100}")
 _DEFAULT_NAME = "conversation"
+# How long a thread keeps the interpreter. With the usual 5 ms, a piece of sound of 20 ms is late as
+# soon as two threads compute in Python (benchmarks/switch_interval.py).
+_SWITCH_INTERVAL_S = 0.0005
 
 
 class Conversations:
@@ -34,6 +38,8 @@ class Conversations:
         config: how many there may be, how long they wait.
         clock: monotonic and wall time.
         shared: makes stages to use instead of the system's own; for tests and programs.
+
+    While they run, threads of this process take turns more often, so that sound is in time.
 
     `observer`, if set, is given every message of any conversation that figures are made from
     (latency, interruption, resume, failure); from any thread.
@@ -54,6 +60,8 @@ class Conversations:
         self._shared = shared or (lambda: {})
         # One model in each conversation's way would make the others wait for its sentence.
         system.num_recognisers = config.recognisers or min(2, max(1, (os.cpu_count() or 1) // 2))
+        self._usual_interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(min(_SWITCH_INTERVAL_S, self._usual_interval_s))
         self._memory = CommonMemory(system.memory, system, self._clock)
         self._lock = threading.Lock()
         self._open: dict[str, LiveConversation] = {}
@@ -147,7 +155,7 @@ class Conversations:
     def close_all(self) -> None:
         """End everything; what was perceived is remembered. Safe to call twice."""
         with self._lock:
-            self._closed = True
+            first, self._closed = not self._closed, True
             ids = [*self._open]
         self._stop.set()
         if threading.current_thread() is not self._reaper:
@@ -161,6 +169,8 @@ class Conversations:
         for ender in enders:
             ender.join()
         self._memory.close()
+        if first:
+            sys.setswitchinterval(self._usual_interval_s)
 
     def broadcast(self, message: Json) -> None:
         """Send a message to every client."""
