@@ -195,10 +195,16 @@ class RtcPage:
     """A page over WebRTC; its own loop in its own thread."""
 
     def __init__(
-        self, peers: Peers, conversation: Any, *, camera: bool = False, offer_only: bool = False
+        self,
+        peers: Peers,
+        conversation: Any,
+        *,
+        camera: bool = False,
+        offer_only: bool = False,
+        pieces: list[np.ndarray] | None = None,
     ) -> None:
         self.messages: list[dict[str, Any]] = []
-        self.pieces: list[np.ndarray] = []
+        self.pieces: list[np.ndarray] = [] if pieces is None else pieces
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -304,11 +310,13 @@ _HEAD = struct.Struct("<BQ")
 class SocketPage:
     """A page over WebSocket."""
 
-    def __init__(self, port: int, *, camera: bool = False) -> None:
+    def __init__(
+        self, port: int, *, camera: bool = False, pieces: list[np.ndarray] | None = None
+    ) -> None:
         from websockets.sync.client import connect
 
         self.messages: list[dict[str, Any]] = []
-        self.pieces: list[np.ndarray] = []
+        self.pieces: list[np.ndarray] = [] if pieces is None else pieces
         self.indices: list[int] = []
         self._said = 0
         self._script = np.zeros(0, np.float32)
@@ -404,10 +412,12 @@ class SocketPage:
 
 @contextlib.contextmanager
 def socket_server(conversation: Any, peers: Peers) -> Iterator[int]:
-    """Serve one conversation's WebSocket; yields the port."""
+    """Serve one conversation by WebSocket and WHIP; yields the port."""
     import uvicorn
     from starlette.applications import Starlette
-    from starlette.routing import WebSocketRoute
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route, WebSocketRoute
     from starlette.websockets import WebSocket
 
     from omnilive.web.websocket import carry
@@ -415,7 +425,12 @@ def socket_server(conversation: Any, peers: Peers) -> Iterator[int]:
     async def ws(websocket: WebSocket) -> None:
         await carry(websocket, conversation, peers.pictures, peers.reception)
 
-    app = Starlette(routes=[WebSocketRoute("/ws", ws)])
+    async def whip(request: Request) -> PlainTextResponse:
+        offer = (await request.body()).decode()
+        answer = await asyncio.to_thread(peers.offer, conversation, offer)
+        return PlainTextResponse(answer.sdp, 201)
+
+    app = Starlette(routes=[WebSocketRoute("/ws", ws), Route("/whip", whip, methods=["POST"])])
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="error", lifespan="off", ws="websockets-sansio")
     server = uvicorn.Server(config)

@@ -270,3 +270,13 @@ def test_a_camera_alone_is_placed_by_the_clock() -> None:
     pictures = PicturePlace(SoundPlace())
     at = [pictures.place(5_000 * MS + 33 * MS * n, 777 * MS + 33 * MS * n) for n in range(100)]
     assert at == [33 * MS * n for n in range(100)]
+
+
+def test_a_page_that_catches_up_slowly_has_lost_nothing(line: Line) -> None:
+    """It falls 700 ms behind, then makes up for it bit by bit: no hole may be made of that."""
+    line.run(3)
+    line.wait(0.7)
+    line.run(4, pace=1.2)
+    line.run(3)
+    assert line.codes == []
+    assert {at - sent for sent, at in line.placed} == {0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -72,7 +73,10 @@ def test_sound_is_complete_both_ways(
     connect: Connect, conversation: FakeConversation, is_loaded: bool
 ) -> None:
     stop = threading.Event()
+    interval_s = sys.getswitchinterval()
     if is_loaded:
+        # As a server does; here the page, too, lives in this loaded process.
+        sys.setswitchinterval(0.001)
         threading.Thread(target=burn, args=(stop,), daemon=True).start()
     try:
         page = connect()
@@ -91,6 +95,7 @@ def test_sound_is_complete_both_ways(
         wait_for(lambda: page.heard()[0].size / page.heard()[1] > len(pieces) * 0.02 - 0.3)
     finally:
         stop.set()
+        sys.setswitchinterval(interval_s)
     # In: one piece from the first sample on (`sound` asserts it), and the words are in it.
     heard_here = conversation.sound()
     counts = conversation.readers[-1].counts  # type: ignore[attr-defined]

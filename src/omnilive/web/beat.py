@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 PIECE_S = 0.02
-_MOST_BEHIND_S = 0.06  # three pieces go out at once after a delay; a longer one moves the beat
+_MOST_BEHIND_S = 0.2
+"""So much goes out at once after a delay; a longer one moves the beat.
+
+A loop that is late by 100 ms again and again must keep the pace: a page's jitter buffer grows to
+hold such delays, but it cannot play what never comes.
+"""
 
 
 class Beat:
     """Counts the pieces of a track. Piece n is due n x 20 ms after the start.
 
-    Whoever is late catches up at once, by at most three pieces; beyond that the beat is moved, so
+    Whoever is late catches up at once, by at most ten pieces; beyond that the beat is moved, so
     that a loop that stood still for seconds does not pour them out. Nothing is skipped: the track
     goes on where it was, later.
     """

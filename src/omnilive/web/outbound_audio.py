@@ -12,22 +12,32 @@ import fractions
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from aiortc.mediastreams import MediaStreamTrack
-from av import AudioFrame
+from av import AudioFrame, CodecContext, Packet
 
 from omnilive.serving.playout import PIECE_SAMPLES, RATE, Pcm, Taken
 from omnilive.web.beat import Beat
 
+if TYPE_CHECKING:
+    from av import AudioCodecContext
+    from av.audio.stream import AudioStream
+
 _TIME_BASE = fractions.Fraction(1, RATE)
+_OPUS_BITS = 48_000
 _SILENCE: Pcm = np.zeros(PIECE_SAMPLES, np.int16)
 
 Take = Callable[[], Taken]
 
 
 class AnswerTrack(MediaStreamTrack):
-    """The track that a page hears, for aiortc; paced by the loop that asks for it."""
+    """The track that a page hears, for aiortc; paced by the loop that asks for it.
+
+    It gives Opus, not samples: aiortc would hand each piece to a thread pool to encode it, and in
+    a process whose interpreter is busy every such hand-over costs milliseconds.
+    """
 
     kind = "audio"
 
@@ -35,12 +45,13 @@ class AnswerTrack(MediaStreamTrack):
         super().__init__()
         self._beat: Beat | None = None
         self._take: Take | None = None
+        self._encoder = _opus_encoder()
 
     def connect(self, take: Take | None) -> None:
         """Let the pieces come from `take`; None: silence that belongs to nobody."""
         self._take = take
 
-    async def recv(self) -> AudioFrame:
+    async def recv(self) -> Packet[AudioStream]:
         """Return the next 20 ms when they are due."""
         loop = asyncio.get_running_loop()
         if self._beat is None:
@@ -54,7 +65,22 @@ class AnswerTrack(MediaStreamTrack):
         frame.sample_rate = RATE
         frame.time_base = _TIME_BASE
         frame.pts = number * PIECE_SAMPLES
-        return frame
+        (packet,) = self._encoder.encode(frame)  # one in, one out: the piece is Opus's own size
+        packet.time_base = _TIME_BASE
+        packet.pts = packet.dts = frame.pts
+        return packet
+
+
+def _opus_encoder() -> AudioCodecContext:
+    encoder = CodecContext.create("libopus", "w")
+    encoder.sample_rate = RATE
+    encoder.layout = "mono"
+    encoder.format = "s16"
+    encoder.bit_rate = _OPUS_BITS
+    encoder.time_base = _TIME_BASE
+    encoder.options = {"application": "voip", "frame_duration": "20"}
+    encoder.open()
+    return encoder
 
 
 class Speaker:

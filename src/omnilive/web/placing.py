@@ -17,8 +17,9 @@ from omnilive.events import NS_PER_S
 
 SLIP_NS = 400_000_000
 """Sound that stays this late has lost time at its source. A network's hiccup is shorter or ends."""
-_DECIDE_NS = NS_PER_S // 10
-_MOST_HELD = 250  # pieces: 5 s
+_DECIDE_NS = NS_PER_S // 2
+_HURRY = 10  # sound that makes up for a tenth of the time that passes is catching up
+_MOST_HELD = 1000  # pieces
 _DELAY_WINDOW_NS = 2 * NS_PER_S
 _CYCLE = 1 << 32
 
@@ -66,8 +67,8 @@ class SoundPlace:
     """Places sound by its own times and finds where time was lost at the source.
 
     Sound that is suddenly late either hurries after (the network held it up) or comes on at the
-    pace of the clock (its source stood still). Which of the two shows within 100 ms; so long it is
-    held. Source time 0 is when the first media came, be it a picture.
+    pace of the clock (its source stood still). Which of the two shows within half a second; so long
+    it is held. Source time 0 is when the first media came, be it a picture.
     """
 
     def __init__(self) -> None:
@@ -101,11 +102,11 @@ class SoundPlace:
             self.silent_ns = max(self.silent_ns, pause_ns)
             first_ns, first_late_ns = self._late[0]
             span_ns = arrival_ns - first_ns
-            hurries = first_late_ns - late_ns > span_ns // 2
-            if (span_ns < _DECIDE_NS or hurries) and len(self._late) < _MOST_HELD:
+            if span_ns < _DECIDE_NS and len(self._late) < _MOST_HELD:
                 return None
-            self.slip_ns = min(late for _, late in self._late)
-            self._offset_ns += self.slip_ns
+            if first_late_ns - late_ns < span_ns // _HURRY:
+                self.slip_ns = min(late for _, late in self._late)
+                self._offset_ns += self.slip_ns
             self._late.clear()
         at_ns = self.at(sent_ns)
         self._delay.note(at_ns, now_ns)
