@@ -26,6 +26,7 @@ _STATES = {
 _HELP = "type a question and Enter; Esc or an empty Enter cuts the answer; Ctrl-C ends"
 _QUIETEST_DB, _LEVELS = -60.0, 12
 _TAIL = 300
+_HEARD = 40
 
 
 class TalkView(Protocol):
@@ -215,6 +216,8 @@ def _lines(message: Json) -> list[tuple[str, str, str]]:
             cited = message.get("citations")
             moments = cited if isinstance(cited, list) else []
             return [(">", "bold", f"{text}{cut}"), *(_citation(moment) for moment in moments)]
+        case {"event": "heard", "complete": False, "text": str(text)}:
+            return [("   ", "dim", f'cut after "{text[-_HEARD:]}"' if text else "cut unheard")]
         case {"event": "gap", "reason": str(reason)}:
             return [("gap", "dim", reason)]
         case {"event": "stream_end", "error": str(error)} if error:
