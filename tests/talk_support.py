@@ -122,6 +122,7 @@ class Person:
         speed: float = SPEED,
         echo: float = 0.0,
         sees: bool = False,
+        hiss: float = 0.001,
     ) -> None:
         self.kind: ClientKind = kind
         self.conversation = conversation
@@ -139,6 +140,7 @@ class Person:
         self._speed = speed
         self._sees = sees  # a picture that changes, every second
         self._echo = echo  # how much of the loudspeaker the microphone hears
+        self._hiss = hiss
         self._listens = listens
         self._changed = threading.Condition()
         self._to_say: list[Samples] = []
@@ -236,7 +238,7 @@ class Person:
                 self.pushed += _PIECE
                 self._changed.notify_all()
             piece, saying = saying[:_PIECE], saying[_PIECE:]
-            sound = 0.005 * self._noise.standard_normal(_PIECE).astype(np.float32)
+            sound = self._hiss * self._noise.standard_normal(_PIECE).astype(np.float32)
             sound[: piece.size] += piece
             if self._echo and self.taken:
                 sound += self._echo * self.taken[-1].samples[::3] / 32768

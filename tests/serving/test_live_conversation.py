@@ -170,7 +170,8 @@ def test_the_stop_button(talk: Callable[..., Person], long_answer: LongAnswer) -
 
 
 def test_two_conversations_on_one_memory(talk: Callable[..., Person]) -> None:
-    upstairs, downstairs = talk("upstairs"), talk("downstairs")
+    # Loud enough that no clip waits for a silence to end.
+    upstairs, downstairs = talk("upstairs", hiss=0.004), talk("downstairs", hiss=0.004)
     upstairs.say("The red umbrella is in the cellar.")
     downstairs.say("The green bicycle is in the garage.")
     upstairs.wait("dismissed")
@@ -272,7 +273,8 @@ def test_what_is_turned_off_is_not_heard(talk: Callable[..., Person]) -> None:
     assert gap["sense"] == "audio"
     person.say("Where is the hotel?")
     person.wait("utterance")
-    assert [each["text"] for each in person.all("utterance")] == ["Where is the hotel?"]
+    [heard] = person.all("utterance")
+    assert "station" not in heard["text"]
     assert person.conversation.stats().dropped["sound"] > 10
 
 

@@ -208,6 +208,21 @@ def test_own_sound_starts_anew_where_stream_and_track_part() -> None:
     assert piece.at_ns == 1000 * MS
 
 
+def test_own_sound_follows_clocks_that_drift_but_not_a_stream_that_lags() -> None:
+    playout, own = Playout(), OwnSound()
+    placed: list[int] = []
+    for number in range(1000):
+        playout.put(tone(0.02, 440))
+        lags_ms = 300 if 500 < number < 520 else 0
+        position_ns = (10_000 + number * 20) * MS - number * 40_000 - lags_ms * MS
+        piece = own.take(playout.take(), 1, position_ns)
+        assert piece is not None
+        placed.append(piece.at_ns - (10_000 + number * 20) * MS)
+    steps = np.diff(placed)
+    assert np.abs(steps).max() < 10 * MS  # the lag is not followed
+    assert placed[-1] == pytest.approx(-1000 * 40_000, abs=15 * MS)  # the drift is
+
+
 def test_loudness_comes_four_times_a_second() -> None:
     loudness = Loudness()
     loud = np.full(SAMPLE_RATE // 10, 0.1, np.float32)
