@@ -6,12 +6,14 @@ import { openSound } from "./playback.js";
 import { state, watch } from "./state.js";
 
 const QUIETEST_DB = -60;
-const FALL = 0.86; // a frame: quick up, slow down, so that it can be read
+const EVERY_MS = 60;
+const FALL = 0.6; // each time: quick up, slow down, so that it can be read
 
 let analyser = null;
 let source = null;
 let samples = null;
 let shown = 0;
+let written = "";
 let running = false;
 
 const share = (db) => Math.max(0, Math.min(1, 1 - db / QUIETEST_DB));
@@ -44,12 +46,14 @@ function measure() {
   } else {
     shown *= FALL;
   }
-  const written = shown.toFixed(3);
-  if (written !== $("level").style.getPropertyValue("--level")) {
-    for (const id of ["level", "floor"]) $(id).style.setProperty("--level", written);
+  const value = shown.toFixed(2);
+  if (value !== written) {
+    written = value;
+    $("level-bar").style.transform = `scaleX(${value})`;
+    if (state.floor === "user") $("floor").style.setProperty("--level", value);
   }
   running = Boolean(source) || shown > 0.001;
-  if (running) requestAnimationFrame(measure);
+  if (running) setTimeout(measure, EVERY_MS); // the style sheet smooths it: a frame each would cost a tenth of a core
 }
 
 export function startLevel() {
