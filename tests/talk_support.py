@@ -215,6 +215,12 @@ class Person:
             assert message is not None, f"no {event} in {self.names()}"
             return message
 
+    def wait_either(self, event: str, other: str, after: int) -> Json:
+        """Wait for a message of one of two names."""
+        with self._changed:
+            self._changed.wait_for(lambda: {event, other} & set(self.names(after)), PATIENCE_S)
+            return next(each for each in self.messages[after:] if each["event"] in (event, other))
+
     def wait_state(self, state: str, after: int = 0) -> Json:
         """Wait until the floor is in a state."""
         return self.wait("floor", after, lambda message: message["state"] == state)

@@ -253,7 +253,12 @@ def test_only_the_wake_phrase_counts_where_that_is_set(
     person.say("Where is the hotel?")
     assert person.wait("utterance")["speaker"] == "ambient"
     person.wait("dismissed")
-    person.say("Hey robot, where is the hotel?")
+    for _ in range(5):  # the small recogniser mishears a synthetic voice now and then
+        mark = len(person.messages)
+        person.say("Hey robot, where is the hotel?")
+        person.wait("utterance", mark)
+        if person.wait_either("question", "dismissed", mark)["event"] == "question":
+            break
     person.wait("speaking")
     assert not person.all("partial")
     mark = len(person.messages)
