@@ -164,6 +164,7 @@ def test_the_stop_button(talk: Callable[..., Person], long_answer: LongAnswer) -
     person.tell("stop")
     assert person.wait("answer", mark)["outcome"] == "interrupted"
     assert person.names(mark)[0] == "interruption"
+    assert person.names(mark).count("interruption") == 1
     assert not person.wait("heard", mark)["complete"]
     assert person.conversation.playout.is_idle
     assert person.conversation.snapshot()["state"] == "listening"

@@ -58,6 +58,10 @@ class LiveTurns:
         """Return the open turns, oldest first."""
         return list(self._open)
 
+    def uncut(self) -> list[str]:
+        """Return the open turns that were not cut, oldest first."""
+        return [turn.turn_id for turn in self._open.values() if not turn.was_cut]
+
     def open(self, turn_id: str, now_ns: int, *, spoken: bool) -> None:
         """Open a turn; one that is open stays as it is."""
         if turn_id not in self._open:

@@ -128,7 +128,7 @@ class Talk:
     def stop(self) -> None:
         """The stop button: cut every answer."""
         self._perform(self.floor.stop(self._clock.monotonic_ns()))
-        for turn in self._turns.ids():
+        for turn in self._turns.uncut():
             self._cut(turn)
 
     def taken(self, piece: Taken, position_ns: int) -> None:
