@@ -23,7 +23,7 @@ from omnilive.nn.key_value_cache import KeyValueCache
 from omnilive.nn.mel import HOP, log_mel
 from omnilive.nn.qwen2 import Qwen2Config, Qwen2Decoder
 
-_HEAD = "language_model.lm_head.weight"
+HEAD = "language_model.lm_head.weight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +180,6 @@ class AudioTranslationNetwork(nn.Module):
         with torch.device("meta"):
             network = cls(config)
         # A tied head may be stored once more; it says what the embeddings say.
-        unused = (_HEAD,) if config.decoder.tie_embeddings else ()
+        unused = (HEAD,) if config.decoder.tie_embeddings else ()
         Checkpoint.open(folder).load_into(network, unused=unused, dtype=dtype, device=device)
         return network.eval().requires_grad_(False)

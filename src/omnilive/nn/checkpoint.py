@@ -88,28 +88,37 @@ class Checkpoint:
         Raises:
             CheckpointError: naming the first few that are missing, left over or wrong.
         """
+        for problem in self.problems(shapes, unused=unused):
+            raise CheckpointError(problem)
+
+    def problems(
+        self, shapes: Mapping[str, tuple[int, ...]], *, unused: Collection[str] = ()
+    ) -> Iterator[str]:
+        """Yield a sentence for each way in which this is not what a network wants; see `check`."""
         missing = [name for name in shapes if name not in self.tensors]
         if missing:
-            raise CheckpointError(f"{self.path} lacks {_some(missing)}; is it of another network?")
+            yield f"{self.path} lacks {_some(missing)}; is it of another network?"
         left_over = [
             name
             for name in self.tensors
             if name not in shapes and name not in unused and not name.endswith(_NO_WEIGHTS)
         ]
         if left_over:
-            raise CheckpointError(
+            yield (
                 f"{self.path} has {_some(left_over)}, which this network does not know; "
                 "is it of another network?"
             )
         for name, shape in shapes.items():
-            info = self.tensors[name]
+            info = self.tensors.get(name)
+            if info is None:
+                continue
             if info.shape != tuple(shape):
-                raise CheckpointError(
+                yield (
                     f"{name} in {info.file.name} is {_size(info.shape)} instead of {_size(shape)}; "
                     "the weights and their configuration do not belong together."
                 )
-            if info.dtype not in _PLAIN:
-                raise CheckpointError(
+            elif info.dtype not in _PLAIN:
+                yield (
                     f"{name} in {info.file.name} holds {_kind(info.dtype)}, "
                     "not floating-point numbers of 16 bits or more; take the unquantised weights."
                 )
@@ -183,8 +192,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Tensor], config: Mapping[s
     try:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / "model.safetensors.part"
-        held = {name: each.detach().cpu().contiguous().clone() for name, each in state.items()}
-        save_file(held, unfinished, metadata={"format": "pt"})
+        save_file(_apart(state), unfinished, metadata={"format": "pt"})
         os.replace(unfinished, weights)
         unfinished = folder / "config.json.part"
         unfinished.write_text(json.dumps(dict(config), indent=1, sort_keys=True), encoding="utf-8")
@@ -193,6 +201,20 @@ def save_checkpoint(folder: Path, state: Mapping[str, Tensor], config: Mapping[s
         raise CheckpointError(
             f"{folder} could not be written ({error.strerror}); choose another folder."
         ) from error
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that share no memory, as the format wants it; copied only where they do."""
+    held: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, each in state.items():
+        tensor = each.detach().cpu().contiguous()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes:
+            tensor = tensor.clone()
+        seen.add(tensor.untyped_storage().data_ptr())
+        held[name] = tensor
+    return held
 
 
 def _index_names() -> list[str]:

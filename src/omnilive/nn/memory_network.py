@@ -42,7 +42,7 @@ from omnilive.nn.pool_projector import FrameFeatures, PoolProjector, merge_patch
 from omnilive.nn.qwen2 import Qwen2Decoder
 
 _MOST_POSITIONS = 16_384  # of one batch
-_HEAD = "lm_head.weight"
+HEAD = "lm_head.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class MemoryNetwork(nn.Module):
         """Build the network and give it `weights`; see `load`."""
         with torch.device("meta"):
             network = cls(config)
-        unused = () if network.lm_head is not None else (_HEAD,)
+        unused = () if network.lm_head is not None else (HEAD,)
         weights.load_into(network, unused=unused, dtype=dtype, device=device)
         return network.eval()
 

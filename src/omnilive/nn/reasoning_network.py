@@ -103,6 +103,19 @@ class ReasoningConfig:
             tower = ClipConfig.from_dict(values["vision_config"])
         return cls(decoder, tower or _RELEASE_TOWER, memory_width, begin, end)
 
+    @classmethod
+    def of_folder(cls, folder: Path) -> ReasoningConfig:
+        """Read the configuration in `folder`, and the tower's beside it as the release has it.
+
+        Raises:
+            CheckpointError: one is missing, or its sizes do not fit.
+        """
+        values = read_config(folder)
+        tower = None
+        if "vision_config" not in values and (folder / _TOWER_FOLDER / "config.json").is_file():
+            tower = ClipConfig.from_dict(read_config(folder / _TOWER_FOLDER))
+        return cls.from_dict(values, tower)
+
     def as_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads."""
         decoder = asdict(self.decoder)
@@ -256,11 +269,7 @@ class ReasoningNetwork(nn.Module):
         Raises:
             CheckpointError: configuration or weights are missing, damaged or do not fit.
         """
-        values = read_config(folder)
-        tower = None
-        if "vision_config" not in values and (folder / _TOWER_FOLDER / "config.json").is_file():
-            tower = ClipConfig.from_dict(read_config(folder / _TOWER_FOLDER))
-        config = ReasoningConfig.from_dict(values, tower)
+        config = ReasoningConfig.of_folder(folder)
         with torch.device("meta"):
             network = cls(config, scaling)
         Checkpoint.open(folder).load_into(network, dtype=dtype, device=device)
