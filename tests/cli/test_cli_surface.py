@@ -51,6 +51,8 @@ OPTIONS = {
     ("memory", "pin"): "--off --store --json",
     ("memory", "forget"): "--span --stream --query --pinned --yes --store --json",
     ("memory", "verify"): "--quick --repair --store --json",
+    ("models", "check"): "--checksums --json",
+    ("models", "merge"): "--out --dtype --json",
     ("config", "show"): "--config --preset --json",
     ("config", "check"): "--json",
 }
