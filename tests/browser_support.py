@@ -52,14 +52,21 @@ def spoken(text: str, *, voice: str = "en-us", rate_wpm: int = 150) -> Samples:
     return resample(said.samples, said.sample_rate, RATE)
 
 
-def cough(seconds: float = 0.35, seed: int = 1) -> Samples:
-    """Return a burst of voiced noise without words."""
+def cough(seconds: float = 0.45, seed: int = 1) -> Samples:
+    """Return a throat being cleared: voiced, through a throat's resonances, and no word."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(seconds * RATE)) / RATE
-    voiced = sum(np.sin(2 * np.pi * 140 * n * t) / n for n in range(1, 20))
-    envelope = np.minimum(1.0, t / 0.02) * np.exp(-3.0 * t / seconds)
-    sound = (0.25 * voiced + 0.15 * rng.standard_normal(t.size)) * envelope
-    return (0.6 * sound / np.abs(sound).max()).astype(np.float32)
+    phase = 2 * np.pi * np.cumsum(150 * (1 - 0.4 * t / seconds)) / RATE
+    voiced = sum(np.sin(n * phase) / n for n in range(1, 30))
+    spectrum = np.fft.rfft(voiced + 0.8 * rng.standard_normal(t.size))
+    hertz = np.fft.rfftfreq(t.size, 1 / RATE)
+    throat = sum(
+        1 / (1 + ((hertz - centre) / width) ** 2)
+        for centre, width in ((800, 120), (1200, 150), (2600, 250))
+    )
+    envelope = np.minimum(1, t / 0.03) * np.minimum(1, (seconds - t) / 0.15)
+    sound = np.fft.irfft(spectrum * throat, t.size) * envelope
+    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
 
 
 def write_microphone(path: Path, script: Sequence[tuple[float, Samples]], seconds: float) -> None:

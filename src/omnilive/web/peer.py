@@ -77,6 +77,7 @@ class Peer:
         self._audio_receiver: RTCRtpReceiver | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._attached = False
+        self._over = asyncio.Event()
         self._ended = False
         self._said_goodbye = False
         self._num_candidates = 0
@@ -211,17 +212,21 @@ class Peer:
     async def end(self, reason: str) -> None:
         """End the connection; returns when it is closed. Twice does no harm."""
         if self._ended:
+            await self._over.wait()
             return
         self._ended = True
-        self._track.connect(None)
-        await self._say_goodbye(reason)
-        for task in self._tasks - {asyncio.current_task()}:
-            task.cancel()
-        self.intake.end()
-        self._errands.finish(lambda: self._detach(reason))
-        await self._connection.close()
-        self._track.stop()
-        self._on_end(self)
+        try:
+            self._track.connect(None)
+            await self._say_goodbye(reason)
+            for task in self._tasks - {asyncio.current_task()}:
+                task.cancel()
+            self.intake.end()
+            self._errands.finish(lambda: self._detach(reason))
+            await self._connection.close()
+            self._track.stop()
+        finally:
+            self._over.set()
+            self._on_end(self)
 
     async def _say_goodbye(self, reason: str) -> None:
         channel = self._channel

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_LAST_WORDS_S = 0.02
 _CALL_S = 10.0
 _PICTURE_THREADS = 2
 _OPUS_THREADS = 4
@@ -189,6 +190,8 @@ class Peers:
         try:
             self._loop.run_forever()
         finally:
+            # A decoder that has just ended still wants to say so here.
+            self._loop.run_until_complete(asyncio.sleep(_LAST_WORDS_S))
             rest = asyncio.all_tasks(self._loop)
             for task in rest:
                 task.cancel()
