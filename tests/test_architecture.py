@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from omnilive import events
+from omnilive.memory.compressor import Compressor
 from omnilive.memory.stage import Memory
 from omnilive.perception.captions import Captioner
 from omnilive.perception.stage import Hearing, Seeing
@@ -22,7 +23,8 @@ from omnilive.speech.stage import Speech
 
 DOCS = Path(__file__).parent.parent / "docs"
 STAGES = {
-    each.__name__: each for each in (Hearing, Seeing, Captioner, Memory, Gate, Answerer, Speech)
+    each.__name__: each
+    for each in (Hearing, Seeing, Captioner, Compressor, Memory, Gate, Answerer, Speech)
 }
 EVENTS = {kind.__name__ for kind in typing.get_args(events.Event)}
 

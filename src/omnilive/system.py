@@ -19,7 +19,9 @@ from omnilive.errors import ConfigError
 from omnilive.events import NS_PER_S, SAMPLE_RATE, Event, StreamStarted, Voice
 from omnilive.media.contract import ReadOptions, SourceInfo
 from omnilive.media.source import Source
+from omnilive.memory.compressor import Compressor
 from omnilive.memory.embedding import build_embedder
+from omnilive.memory.learned import load_learned_memory
 from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 from omnilive.memory.streams import SourceFile
@@ -194,8 +196,13 @@ class System:
         self._closed = False
         self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
         try:
+            self.learned = load_learned_memory(config.memory.compressor)
             self.memory = Memory(
-                self.store, config.memory, build_embedder(config.memory), wall_clock=wall_clock
+                self.store,
+                config.memory,
+                build_embedder(config.memory),
+                wall_clock=wall_clock,
+                learned=self.learned,
             )
             self.shared: dict[str, Stage] = self.stages_for_session(
                 self.memory, caption=write, speak=speak
@@ -211,7 +218,8 @@ class System:
 
         Args:
             memory: the session's memory stage.
-            caption: whether clips get captions, if a server for them is configured.
+            caption: whether clips get captions and memory tokens, where a server or a network for
+                them is configured.
             speak: whether answers are synthesized.
         """
         config = self.config
@@ -223,6 +231,8 @@ class System:
         stages: dict[str, Stage] = {}
         if chat is not None and caption and config.captions.enabled:
             stages["captioner"] = Captioner(config.captions, chat)
+        if self.learned is not None and caption:
+            stages["compressor"] = Compressor(config.memory.compressor, self.learned)
         stages["memory"] = memory
         stages["gate"] = Gate(config.gate)
         stages["answerer"] = Answerer(config.answerer, backend)

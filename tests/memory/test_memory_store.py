@@ -80,6 +80,7 @@ def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> 
     for (name,) in list(connection.execute("SELECT name FROM sqlite_schema WHERE type='trigger'")):
         connection.execute(f"DROP TRIGGER {name}")
     connection.execute("DROP TABLE total; DROP TABLE horizon; DROP INDEX node_pinned")
+    connection.execute("DROP TABLE clip_token; DROP TABLE global_memory")
     connection.execute("DROP TABLE vector_erasure; DROP INDEX moment_hidden")
     connection.execute("ALTER TABLE node DROP COLUMN faded")
     for column in ("heard", "heard_ms", "heard_complete"):

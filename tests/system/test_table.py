@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from omnilive.cancel import Cancel
@@ -11,6 +12,8 @@ from omnilive.events import Event, Interruption, Utterance
 from omnilive.media.contract import ReadOptions
 from omnilive.media.reader import open_source
 from omnilive.media.source import parse_source
+from omnilive.memory.compressor import Compressor
+from omnilive.memory.learned import LearnedMemory
 from omnilive.perception.captions import CaptionConfig, Captioner
 from omnilive.presets import embedded
 from omnilive.stage import Stage
@@ -20,6 +23,7 @@ from world_support import video
 
 # What this one run cannot bring about, and where it is tested instead.
 ELSEWHERE = {
+    ("Compressor", "Notice"),  # sight is far behind: tests/memory/test_compressor.py
     ("Memory", "Notice"),  # the disk is nearly full: tests/memory/test_memory_budget.py
     ("Answerer", "Question"),  # the follow-up question: tests/reasoning
 }
@@ -55,11 +59,21 @@ class Watched:
         self._stage.close()
 
 
+def compressing(directory: Path) -> dict[str, Stage]:
+    """The compressor with a tiny network, where torch is installed."""
+    if find_spec("torch") is None:
+        return {}
+    from compressor_support import settings, weights
+
+    config = settings(weights(directory / "weights"))
+    return {"compressor": Compressor(config, LearnedMemory.load(config))}
+
+
 def test_stages_accept_and_emit_what_the_table_says(tmp_path: Path) -> None:
     emitted: dict[str, set[str]] = defaultdict(set)
     system = System(embedded(), tmp_path / "memory", write=True, speak=True)
     captioner: Stage = Captioner(CaptionConfig(), Painter())  # type: ignore[arg-type]
-    system.shared = {"captioner": captioner, **system.shared}
+    system.shared = {"captioner": captioner, **compressing(tmp_path), **system.shared}
     system.shared = {name: Watched(stage, emitted) for name, stage in system.shared.items()}
     make = system.stages_for
     system.stages_for = lambda started: {  # type: ignore[method-assign]
@@ -94,6 +108,8 @@ def test_stages_accept_and_emit_what_the_table_says(tmp_path: Path) -> None:
         reader.close()
         system.close()
     rows = table()
+    if find_spec("torch") is None:
+        del rows["Compressor"]
     assert accepts == {name: row[0] for name, row in rows.items()}
     for name, (_, emits) in rows.items():
         assert emitted[name] <= emits, name

@@ -27,6 +27,7 @@ class Rung(NamedTuple):
 # Levels above 0 are blocks, those below 0 local hours, days and months.
 LADDER = (
     Rung("recordings", (0,)),
+    Rung("tokens", (0,)),
     Rung("thumbnails", (0,)),
     Rung("moments", (0,)),
     Rung("conversation", ()),
@@ -62,6 +63,8 @@ class BudgetConfig:
         total_gb: files, database and write-ahead log together; when it is reached, the stream that
             takes most gives way, recordings first and overviews last.
         recordings: what a live source sent, to be played again.
+        tokens: memory tokens, where a compressor makes them: H of clips, then H-bar of blocks; what
+            the newest blocks are integrated from stays.
         thumbnails: a picture of each clip in which something was new.
         moments: what was said, shown and heard, clip by clip, findable by words and meaning.
         conversation: questions and answers (of the whole store).
@@ -74,6 +77,7 @@ class BudgetConfig:
 
     total_gb: float = 200.0
     recordings: LevelBudget = field(default_factory=lambda: LevelBudget(gb=100.0, days=30.0))
+    tokens: LevelBudget = field(default_factory=lambda: LevelBudget(gb=40.0, days=365.0))
     thumbnails: LevelBudget = field(default_factory=lambda: LevelBudget(gb=20.0, days=365.0))
     moments: LevelBudget = field(default_factory=lambda: LevelBudget(gb=20.0, days=1_095.0))
     conversation: LevelBudget = field(default_factory=lambda: LevelBudget(gb=1.0))

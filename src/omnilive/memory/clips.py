@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from omnilive.events import Kind, Voice
-from omnilive.memory import blocks, calendar_rows, derived
+from omnilive.events import ClipTokens, Kind, Voice
+from omnilive.memory import blocks, calendar_rows, clip_tokens, derived
 from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.database import Database
 from omnilive.memory.embedding import TextEmbedder
@@ -57,6 +57,7 @@ class NewClip:
     picture: bytes = b""
     descriptor: NDArray[np.float32] | None = None
     descriptor_model: str = ""
+    tokens: ClipTokens | None = None
 
 
 class CommittedClip(NamedTuple):
@@ -198,7 +199,28 @@ def _insert_node(database: Database, clip: NewClip, is_quiet: bool, block: int |
         model = model_id(database, clip.descriptor_model, clip.descriptor.size)
         data = pack_vector(clip.descriptor)
         database.run("INSERT INTO node_vector VALUES(?, ?, ?, ?)", (node, model, data, len(data)))
+    if clip.tokens is not None:
+        _insert_tokens(database, node, clip.tokens)
     return node
+
+
+def set_tokens(database: Database, node: int, tokens: ClipTokens) -> bool:
+    """Keep what the compressor made of a clip; False if this is no such clip, or has tokens."""
+    is_its_own = database.value(
+        "SELECT level = 0 AND start_ns = ? AND NOT EXISTS "
+        "(SELECT 1 FROM global_memory g WHERE g.node = node.id) FROM node WHERE id = ?",
+        (tokens.start_ns, node),
+    )
+    if not is_its_own:
+        return False
+    with database.transaction():
+        _insert_tokens(database, node, tokens)
+    return True
+
+
+def _insert_tokens(database: Database, node: int, tokens: ClipTokens) -> None:
+    model = model_id(database, tokens.model, tokens.global_memory.size)
+    clip_tokens.insert_clip(database, node, model, tokens)
 
 
 def _grow_quiet(

@@ -75,6 +75,9 @@ def write(database: Database, node: int, made: Derived) -> None:
         "WHERE id = ?",
         (made.digest, inputs, len(made.inputs), len(made.digest.encode()) + len(inputs), node),
     )
+    integrated = database.value("SELECT inputs FROM clip_token WHERE node = ?", (node,))
+    if integrated is not None and not _ids(integrated) <= set(made.inputs):
+        database.run("DELETE FROM clip_token WHERE node = ?", (node,))  # it tells of what is gone
     database.run("DELETE FROM node_vector WHERE node = ?", (node,))
     for model, data in made.vectors.items():
         database.run("INSERT INTO node_vector VALUES(?, ?, ?, ?)", (node, model, data, len(data)))
@@ -193,6 +196,10 @@ def refresh_one(database: Database, node: int) -> int:
     else:
         database.run("UPDATE node SET num_children = ? WHERE id = ?", (left, node))
     return 1
+
+
+def _ids(packed: bytes) -> set[int]:
+    return set(np.frombuffer(packed, dtype="<i8").tolist())
 
 
 def _lines_below(database: Database, nodes: Iterable[int]) -> list[Line]:

@@ -33,9 +33,10 @@ _COSTS = {
     totals.MOMENT: _Cost(90, 1.5),
     totals.VECTOR: _Cost(45, 1.0),
     totals.TURN: _Cost(150, 1.2),
+    totals.TOKEN: _Cost(60, 1.02),
 }
 _RUNG_OF_LEVEL = {level: number for number, rung in enumerate(LADDER) for level in rung.levels}
-_RECORDINGS, _THUMBNAILS, _MOMENTS, _CONVERSATION = range(4)
+_RECORDINGS, _TOKENS, _THUMBNAILS, _MOMENTS, _CONVERSATION = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ def rung_of(level: int, part: int) -> int:
     """Return the place in the ladder of what `totals` counts under a level and part."""
     if part == totals.FRAGMENT:
         return _RECORDINGS
+    if part == totals.TOKEN:
+        return _TOKENS  # of blocks too: what is large and can be made again or done without
     if part == totals.TURN:
         return _CONVERSATION
     if level == 0:

@@ -25,7 +25,7 @@ from omnilive.memory.segments import Recordings, delete_all
 from omnilive.memory.text_index import remove_text
 from omnilive.memory.vector_cache import scrub
 
-RECORDINGS, THUMBNAILS, MOMENTS, CONVERSATION, BLOCKS, OVERVIEWS = range(len(LADDER))
+RECORDINGS, TOKENS, THUMBNAILS, MOMENTS, CONVERSATION, BLOCKS, OVERVIEWS = range(len(LADDER))
 CONVERSATION_STREAM = 0
 
 _NODES_A_TIME = 32
@@ -133,6 +133,8 @@ class Evictor:
         stream, rung = target
         if rung == RECORDINGS:
             return self._drop_recording(stream)
+        if rung == TOKENS:
+            return self._drop_tokens(stream, before_ns)
         if rung == THUMBNAILS:
             return self._drop_thumbnails(stream, before_ns)
         if rung == MOMENTS:
@@ -167,6 +169,53 @@ class Evictor:
         # A crash before this leaves files that nothing references: the next opening deletes them.
         delete_all(rewrite.files)
         return True
+
+    def _drop_tokens(self, stream: int, before_ns: int) -> bool:
+        """Drop H of the oldest clips, then H-bar of the oldest blocks; H-hat stays with the words.
+
+        What the newest block of a level is integrated from is stepped over.
+        """
+        rows = self._database.rows(
+            "SELECT id, start_ns FROM node WHERE stream = ? AND level = 0 AND start_ns >= ? "
+            "AND start_ns < ? ORDER BY start_ns LIMIT ?",
+            (stream, horizon(self._database, stream, TOKENS))
+            + (min(before_ns, self._integrated_ns(stream, 0)), _NODES_A_TIME),
+        )
+        if not rows:
+            return self._drop_block_tokens(stream, before_ns)
+        with self._database.transaction():
+            for node, _ in rows:
+                if not is_pinned(self._database, node):
+                    self._database.run("DELETE FROM clip_token WHERE node = ?", (node,))
+            self._move_horizon(stream, TOKENS, rows[-1][1] + 1)
+        return True
+
+    def _drop_block_tokens(self, stream: int, before_ns: int) -> bool:
+        """Drop H-bar of the oldest blocks of the lowest level that has any to drop."""
+        highest = self._value("SELECT max(level) FROM node WHERE stream = ?", (stream,)) or 0
+        for level in range(1, highest + 1):
+            rows = self._database.rows(
+                "SELECT t.node FROM clip_token t JOIN node n ON n.id = t.node "
+                "WHERE n.stream = ? AND n.level = ? AND n.start_ns < ? ORDER BY n.start_ns LIMIT ?",
+                (stream, level, min(before_ns, self._integrated_ns(stream, level)))
+                + (_CLIPS_A_TIME,),
+            )
+            going = [node for (node,) in rows if not is_pinned(self._database, node)]
+            if going:
+                with self._database.transaction():
+                    for node in going:
+                        self._database.run("DELETE FROM clip_token WHERE node = ?", (node,))
+                return True
+        return False
+
+    def _integrated_ns(self, stream: int, level: int) -> int:
+        """Return where the newest block above a level begins, whose children are still needed."""
+        found = self._value(
+            "SELECT start_ns FROM node WHERE stream = ? AND level = ? "
+            "ORDER BY start_ns DESC LIMIT 1",
+            (stream, level + 1),
+        )
+        return _BEGINNING if found is None else found
 
     def _drop_thumbnails(self, stream: int, before_ns: int) -> bool:
         rows = self._database.rows(

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from omnilive.events import moment_id
-from omnilive.memory import derived
+from omnilive.memory import clip_tokens, derived
 from omnilive.memory.database import Database
 from omnilive.memory.derived import DAY, HOUR, MONTH
 from omnilive.memory.doomed import CLIPS_A_BATCH, Collector, Doomed, known, overlapping
@@ -112,6 +112,7 @@ def _erase(database: Database, recordings: Recordings, doomed: Doomed, cache: Pa
             pictures += database.value("SELECT count(*) FROM thumbnail WHERE node = ?", (node,))
             database.run("DELETE FROM thumbnail WHERE node = ?", (node,))
             database.run("DELETE FROM node_vector WHERE node = ?", (node,))
+            clip_tokens.delete(database, [node])
         for node in doomed.clips:
             database.run("DELETE FROM node WHERE id = ?", (node,))
         changed = _bring_in_line(database, doomed)
@@ -161,6 +162,8 @@ def _bring_in_line(database: Database, doomed: Doomed) -> set[str]:
                 continue
             parent, stream, start_ns, name = row
             changed.add(name or moment_id("b", stream, start_ns))
+            # Whoever has the network integrates a block again from what is left in it.
+            clip_tokens.delete(database, [node])
             derived.refresh_one(database, node)
             if parent is not None:
                 waiting.setdefault(level + 1, set()).add(parent)

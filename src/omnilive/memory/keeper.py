@@ -153,7 +153,7 @@ def load(database: Database) -> BudgetConfig:
         return BudgetConfig()
     try:
         values = json.loads(text)
-        levels = {name: LevelBudget(**values.pop(name)) for name in NAMES}
+        levels = {name: LevelBudget(**values.pop(name)) for name in NAMES if name in values}
         return BudgetConfig(**values | levels | {"streams": tuple(values["streams"])})
     except (ValueError, TypeError, KeyError):
         return BudgetConfig()  # another version wrote it

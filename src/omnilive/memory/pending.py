@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from omnilive.events import (
     NS_PER_S,
     Clip,
+    ClipTokens,
     MediaPacket,
     Moment,
     StreamStarted,
@@ -35,6 +36,8 @@ class _PendingClip:
     motion: float
     fragment: Fragment | None = None
     is_cut: bool = False
+    is_blind: bool = False
+    """Whether what was seen in it is forgotten."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +52,7 @@ class PendingStream:
     clips: list[_PendingClip] = field(default_factory=list)
     moments: list[NewMoment] = field(default_factory=list)
     captions: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, ClipTokens] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     watermarks: dict[str, int] = field(default_factory=dict)
     recorder: FragmentWriter = field(default_factory=FragmentWriter)
@@ -98,6 +102,17 @@ class PendingStream:
         if self._is_spoiled(clip.start_ns, clip.end_ns):
             self._strip(self.clips[-1])
 
+    def take_tokens(self, tokens: ClipTokens) -> bool:
+        """Take what the compressor made of a clip; False if that does not wait here any more."""
+        is_after = self.ended_ns is not None and tokens.start_ns > self.ended_ns
+        if tokens.start_ns < self.committed_ns or is_after:
+            return False
+        # The clip itself may still be on its way.
+        clip = next((one for one in self.clips if one.clip.id == tokens.clip), None)
+        if clip is None or not clip.is_blind:
+            self.tokens[tokens.clip] = tokens
+        return True
+
     def take_packet(self, packet: MediaPacket) -> None:
         """Take an encoded packet for the recording."""
         if not self._is_spoiled(packet.at_ns, packet.at_ns + 1):
@@ -139,6 +154,7 @@ class PendingStream:
                     pending.fragment = None
                     if gone.kind != "speech":
                         pending.clip = replace(pending.clip, picture=b"", descriptor=None)
+                        self._blind(pending)
         self.moments = kept
         return found
 
@@ -209,6 +225,8 @@ class PendingStream:
         self.moments = [moment for moment in self.moments if moment.id not in taken]
         self.asked -= taken
         self.captions.pop(clip.id, None)
+        # Also of clips that never came.
+        self.tokens = {k: v for k, v in self.tokens.items() if v.start_ns >= clip.end_ns}
         self.committed_ns = max(self.committed_ns, clip.end_ns)
         self.has_late = any(m.start_ns < self.committed_ns for m in self.moments)
         # Whatever comes late comes within this.
@@ -255,7 +273,8 @@ class PendingStream:
             for moment in self.moments
             if moment.start_ns < clip.end_ns or is_last
         ]
-        return replace(clip, moments=(*self._own_moments(pending), *inside))
+        moments = (*self._own_moments(pending), *inside)
+        return replace(clip, moments=moments, tokens=self.tokens.get(clip.id))
 
     def _own_moments(self, pending: _PendingClip) -> list[NewMoment]:
         """Return the picture moment and the motion of a clip."""
@@ -297,6 +316,11 @@ class PendingStream:
         pending.moving = ()
         pending.motion = 0.0
         self.captions.pop(pending.clip.id, None)
+        self._blind(pending)
+
+    def _blind(self, pending: _PendingClip) -> None:
+        pending.is_blind = True
+        self.tokens.pop(pending.clip.id, None)
 
     def _cut(self, pending: _PendingClip) -> None:
         if not pending.is_cut:

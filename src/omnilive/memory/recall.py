@@ -32,6 +32,7 @@ from omnilive.memory.text_index import frequencies
 from omnilive.memory.time_expressions import parse
 from omnilive.memory.time_readings import TimeMention
 from omnilive.memory.time_spans import ResolvedTime, resolve
+from omnilive.memory.token_recall import TokenRecall
 from omnilive.memory.tokens import (
     MAX_QUESTION_CHARACTERS,
     QueryWord,
@@ -89,8 +90,14 @@ class Recall:
     """Finds moments in one store; keeps the vectors of that store in memory between questions."""
 
     def __init__(
-        self, store: Store, embedder: TextEmbedder, config: RecallConfig | None = None
+        self,
+        store: Store,
+        embedder: TextEmbedder,
+        config: RecallConfig | None = None,
+        tokens: TokenRecall | None = None,
     ) -> None:
+        """Keep what is searched; `tokens` asks the paper's memory, if there is one."""
+        self._tokens = tokens
         self._store = store
         self._embedder = embedder
         self._config = config or RecallConfig()
@@ -117,7 +124,12 @@ class Recall:
         """
         with self._store.snapshot():
             view = View(question, self._store.timelines(), pending)
-            return self._retrieve(question, view, now_wall_ns, pictures)
+            found = self._retrieve(question, view, now_wall_ns, pictures)
+        if self._tokens is None or question.needs == "present":
+            return found
+        # A network takes its time, and must not hold a snapshot meanwhile.
+        text = question.text[:MAX_QUESTION_CHARACTERS]
+        return replace(found, tokens=self._tokens.recall(text, view, found))
 
     def _retrieve(
         self,

@@ -100,6 +100,9 @@ def _drop(findings: Sequence[Finding], database: Database) -> None:
     database.run("DELETE FROM citation WHERE turn NOT IN (SELECT id FROM turn)")
     database.run("DELETE FROM node_vector WHERE node NOT IN (SELECT id FROM node)")
     database.run("DELETE FROM node_vector WHERE model NOT IN (SELECT id FROM model)")
+    # Whoever has the network integrates blocks again from what is left under them.
+    database.run("DELETE FROM clip_token WHERE node NOT IN (SELECT id FROM node)")
+    database.run("DELETE FROM global_memory WHERE node NOT IN (SELECT id FROM node)")
 
 
 def _count_again(database: Database) -> None:
@@ -112,6 +115,8 @@ def _count_again(database: Database) -> None:
         ("node_vector", "length(data)"),
         ("moment_vector", "length(data)"),
         ("turn", TURN_BYTES.format("heard")),
+        ("clip_token", "length(data) + length(inputs)"),
+        ("global_memory", "length(data)"),
     ):
         database.run(f"UPDATE {table} SET bytes = {length} WHERE bytes != {length}")
     database.run(

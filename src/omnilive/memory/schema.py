@@ -13,7 +13,7 @@ import apsw
 from omnilive.memory import totals
 
 APPLICATION_ID = 0x4F4D4E49  # "OMNI"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_MS = 5_000
 
 _TABLES = """
@@ -123,6 +123,27 @@ CREATE TABLE command(
 """
 
 
+# Memory tokens, numbers of 16 bits. Ids are never used twice: what was made from a row knows it by
+# its id. inputs: ids (int64) of the nodes that the H-bar of a block was made from.
+_FOR_TOKENS = """
+CREATE TABLE clip_token(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  node INTEGER NOT NULL UNIQUE REFERENCES node ON DELETE CASCADE,
+  model INTEGER NOT NULL REFERENCES model, num_frames INTEGER NOT NULL, origin TEXT NOT NULL,
+  origin_ns INTEGER NOT NULL, inputs BLOB NOT NULL, data BLOB NOT NULL, bytes INTEGER NOT NULL);
+-- H-hat of clips. end_ns: of the clip itself, where its row is a run of quiet ones.
+CREATE TABLE global_memory(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  node INTEGER NOT NULL UNIQUE REFERENCES node ON DELETE CASCADE,
+  model INTEGER NOT NULL REFERENCES model, end_ns INTEGER NOT NULL, data BLOB NOT NULL,
+  bytes INTEGER NOT NULL);
+-- Far from the ids of text vectors, because both are listed as erased in one table.
+INSERT INTO sqlite_sequence VALUES('global_memory', 1099511627776);
+CREATE TRIGGER global_erased AFTER DELETE ON global_memory BEGIN
+  INSERT INTO vector_erasure(vector) VALUES(old.id);
+END;
+"""
+
 _FOR_SEARCH = """
 CREATE TABLE vector_erasure(id INTEGER PRIMARY KEY, vector INTEGER NOT NULL);
 CREATE TRIGGER vector_erased AFTER DELETE ON moment_vector BEGIN
@@ -159,7 +180,7 @@ def create(connection: apsw.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     with connection:
-        connection.execute(_TABLES + totals.TABLES + totals.triggers())
+        connection.execute(_TABLES + _FOR_TOKENS + totals.TABLES + totals.triggers())
         connection.execute(
             "INSERT INTO moment_terms(moment_terms, rank) VALUES('secure-delete', 1)"
         )
@@ -191,7 +212,9 @@ def _to_version_2(connection: apsw.Connection) -> None:
 def _to_version_3(connection: apsw.Connection) -> None:
     """Keep running totals, and note what the budget has dropped."""
     connection.execute("ALTER TABLE node ADD COLUMN faded INTEGER NOT NULL DEFAULT 0")
-    connection.execute(totals.TABLES + totals.triggers() + totals.fill())
+    connection.execute(
+        totals.TABLES + totals.triggers(of_tokens=False) + totals.fill(of_tokens=False)
+    )
 
 
 def _to_version_4(connection: apsw.Connection) -> None:
@@ -208,10 +231,19 @@ def _to_version_5(connection: apsw.Connection) -> None:
     )
 
 
+def _to_version_6(connection: apsw.Connection) -> None:
+    """Keep memory tokens, which have a rung of their own behind the recordings."""
+    connection.execute(_FOR_TOKENS + totals.add_tokens())
+    # In two steps, so that no two rows of a stream have the same number in between.
+    connection.execute("UPDATE horizon SET rung = -rung - 1 WHERE rung > 0")
+    connection.execute("UPDATE horizon SET rung = -rung WHERE rung < 0")
+
+
 MIGRATIONS: dict[int, Callable[[apsw.Connection], None]] = {
     1: _to_version_2,
     2: _to_version_3,
     3: _to_version_4,
     4: _to_version_5,
+    5: _to_version_6,
 }
 """From version N (the key) to N + 1."""

@@ -18,6 +18,7 @@ from omnilive.events import (
     Caption,
     Clip,
     ClipMemory,
+    ClipTokens,
     Event,
     Forget,
     Heard,
@@ -40,11 +41,15 @@ from omnilive.events import (
 )
 from omnilive.memory.blocks import BlockLimits
 from omnilive.memory.budget import BudgetConfig
+from omnilive.memory.clip_tokens import check
 from omnilive.memory.clips import NewClip
+from omnilive.memory.compressor_config import CompressorConfig
 from omnilive.memory.conversation import NewTurn
 from omnilive.memory.embedding import TextEmbedder
 from omnilive.memory.foresight import Foresight
 from omnilive.memory.forget_request import ForgetRequest
+from omnilive.memory.late_tokens import LateTokens
+from omnilive.memory.learned import LearnedMemory
 from omnilive.memory.look_alikes import PendingPicture
 from omnilive.memory.newest import NewestFrames
 from omnilive.memory.pending import PendingStream
@@ -53,6 +58,7 @@ from omnilive.memory.recall import Recall, RecallConfig
 from omnilive.memory.segments import RecordedFragment
 from omnilive.memory.store import Store
 from omnilive.memory.streams import ANCHOR_INTERVAL_NS, timeline_of
+from omnilive.memory.token_recall import TokenRecall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,7 @@ class MemoryConfig:
         min_motion: least mean share of the picture that must move to be remembered, 0..1.
         recall: how questions are answered.
         budget: what it may take on disk.
+        compressor: the paper's memory: H, H-hat and H-bar.
     """
 
     fan_out: int = 32
@@ -84,6 +91,7 @@ class MemoryConfig:
     embedder: str = "wordllama"
     recall: RecallConfig = field(default_factory=RecallConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    compressor: CompressorConfig = field(default_factory=CompressorConfig)
 
 
 _MAX_HEARD = 32  # answers whose sound was over before they were kept
@@ -98,6 +106,7 @@ class Memory:
         config: MemoryConfig,
         embedder: TextEmbedder,
         wall_clock: Callable[[], int] | None = None,
+        learned: LearnedMemory | None = None,
     ) -> None:
         """Make the stage.
 
@@ -107,12 +116,17 @@ class Memory:
             embedder: makes text vectors.
             wall_clock: UTC in ns, for "ten minutes ago" asked of a store that nobody writes; the
                 newest instant remembered is "now" without it.
+            learned: the paper's network; without it tokens are kept and not used.
         """
         self._store = store
         self._embedder = embedder
         self._config = config
         self._wall_clock = wall_clock
-        self._recall = Recall(store, embedder, self._config.recall)
+        self._tokens = (
+            None if learned is None else TokenRecall(store, learned, self._config.compressor)
+        )
+        self._late = LateTokens(store)
+        self._recall = Recall(store, embedder, self._config.recall, self._tokens)
         self._foresight = Foresight(store, self._recall)
         self._keeper = store.keeper(self._config.budget)
         self._streams: dict[int, PendingStream] = {}
@@ -146,6 +160,7 @@ class Memory:
             Clip,
             Watermark,
             Caption,
+            ClipTokens,
             Question,
             AnswerEnded,
             Heard,
@@ -177,11 +192,14 @@ class Memory:
             self._note_heard(event)
         elif isinstance(event, Caption):
             self._take_caption(event)
+        elif isinstance(event, ClipTokens):
+            self._take_tokens(event)
         elif isinstance(event, StreamStarted):
             self._start(event)
         else:
             self._take(event)
         yield from self._commit()
+        self._integrate()
 
     def idle(self, wall_ns: int) -> Iterator[Event]:
         """Do what ticks set off, for a store that no live stream ticks at the moment.
@@ -291,7 +309,20 @@ class Memory:
         else:
             self._store.set_caption(event.clip, event.text, self._embedder)
 
+    def _take_tokens(self, event: ClipTokens) -> None:
+        check(event)
+        ends = [one for one in self._ending if one.started.stream == event.stream]
+        running = self._streams.get(event.stream)
+        if not any(one.take_tokens(event) for one in [*ends, *([running] if running else [])]):
+            self._late.take(event)
+
     # --- remembering --------------------------------------------------------------------
+
+    def _integrate(self) -> None:
+        """Bring long-term memory along, after everything is remembered: it may take a while."""
+        if self._tokens is not None:
+            for stream in self._late.take_streams():
+                self._tokens.keep_up(stream)
 
     def _commit(self) -> Iterator[ClipMemory | Notice]:
         while self._turns:
@@ -310,6 +341,8 @@ class Memory:
             while (clip := pending.ready()) is not None:
                 memory = self._commit_clip(clip, pending.fragment())
                 pending.committed(clip)
+                if clip.tokens is not None:
+                    self._late.note_stream(stream)
                 self._recall.keep_up()
                 yield memory
                 self._keeper.after_clip()
@@ -323,7 +356,8 @@ class Memory:
                 else:
                     del self._streams[stream]
                     self._newest.drop(stream)
-        for text in self._keeper.notices():
+        self._late.store()
+        for text in [*self._keeper.notices(), *self._late.notices()]:
             yield Notice(stage="memory", text=text)
 
     def _commit_clip(self, clip: NewClip, fragment: RecordedFragment | None) -> ClipMemory:
@@ -416,6 +450,7 @@ class Memory:
         """Drop what shall be forgotten before it is remembered; False if there was none of it."""
         self._newest.clear()
         self._foresight.forget()
+        self._late.refuse(request, {n: p.newest_ns for n, p in self._streams.items()})
         dropped = False
         for pending in [*self._ending, *self._streams.values()]:
             stream = pending.started.stream

@@ -16,6 +16,7 @@ from omnilive.errors import StoreError, UnknownMoment
 from omnilive.events import (
     NS_PER_S,
     ClipMemory,
+    ClipTokens,
     Forget,
     Heard,
     Moment,
@@ -307,6 +308,14 @@ class Store:
         except UnknownMoment:
             return False
         return node is not None and clips.set_caption(self.database, node, text, embedder)
+
+    def set_tokens(self, tokens: ClipTokens) -> bool:
+        """Keep what the compressor made of a clip; False if there is no such clip any more."""
+        try:
+            node = moments.find(self.database, tokens.clip).node
+        except UnknownMoment:
+            return False
+        return node is not None and clips.set_tokens(self.database, node, tokens)
 
     def mark_asked(self, utterance: str) -> None:
         """Note that an utterance was a question to us: it is never evidence for an answer."""

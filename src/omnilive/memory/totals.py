@@ -7,13 +7,14 @@ the same numbers by reading everything; tests and `memory verify` hold the one a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the schema is made from this file, and the database from the schema
     from omnilive.memory.database import Database
 
-FRAGMENT, THUMBNAIL, NODE, MOMENT, VECTOR, TURN = range(6)
-PARTS = ("fragment", "thumbnail", "node", "moment", "vector", "turn")
+FRAGMENT, THUMBNAIL, NODE, MOMENT, VECTOR, TURN, TOKEN = range(7)
+PARTS = ("fragment", "thumbnail", "node", "moment", "vector", "turn", "token")
 
 
 class Total(NamedTuple):
@@ -25,6 +26,8 @@ class Total(NamedTuple):
 
 Key = tuple[int, int, int]
 """Stream (0 for the conversation), level, part."""
+
+_Source = tuple[str, str, int, str, str]
 
 # Where each table's stream, level, part and bytes come from; {row} is NEW or OLD.
 _SOURCES = {
@@ -38,6 +41,10 @@ _SOURCES = {
     ),
     "node_vector": ("n.stream", "n.level", VECTOR, "{row}.bytes", "node n WHERE n.id={row}.node"),
     "turn": ("0", "0", TURN, "{row}.bytes", ""),
+}
+_TOKEN_SOURCES = {
+    "clip_token": ("n.stream", "n.level", TOKEN, "{row}.bytes", "node n WHERE n.id={row}.node"),
+    "global_memory": ("n.stream", "n.level", VECTOR, "{row}.bytes", "node n WHERE n.id={row}.node"),
 }
 
 TABLES = """
@@ -53,26 +60,11 @@ CREATE INDEX node_pinned ON node(stream, start_ns) WHERE pinned;
 """
 
 
-def triggers() -> str:
-    """Return the statements that make the triggers."""
-    made = []
-    for table, source in _SOURCES.items():
-        for when, row, sign in (("INSERT", "NEW", ""), ("DELETE", "OLD", "-")):
-            made.append(
-                f"CREATE TRIGGER total_{table}_{when.lower()} AFTER {when} ON {table} BEGIN "
-                f"{_add(source, row, f'{sign}1', sign)} END;"
-            )
-        made.append(
-            f"CREATE TRIGGER total_{table}_update AFTER UPDATE OF bytes ON {table} "
-            f"WHEN NEW.bytes <> OLD.bytes BEGIN {_add(source, 'OLD', '0', '-')} "
-            f"{_add(source, 'NEW', '0', '')} END;"
-        )
+def triggers(*, of_tokens: bool = True) -> str:
+    """Return the statements that make the triggers; stores before version 6 have no tokens."""
+    made = _of_tables(_sources(of_tokens))
     # A cascade would come after the parent has gone, when nobody knows its stream any more.
-    made.append(
-        "CREATE TRIGGER total_node_parts BEFORE DELETE ON node BEGIN "
-        "DELETE FROM thumbnail WHERE node = OLD.id; "
-        "DELETE FROM node_vector WHERE node = OLD.id; END;"
-    )
+    made.append(_node_parts(of_tokens=of_tokens))
     made.append(
         "CREATE TRIGGER total_moment_parts BEFORE DELETE ON moment BEGIN "
         "DELETE FROM moment_vector WHERE moment = OLD.id; END;"
@@ -92,9 +84,41 @@ def triggers() -> str:
     return "\n".join(made)
 
 
-def fill() -> str:
+def add_tokens() -> str:
+    """Return the statements that bring the tables of tokens into the totals (version 6)."""
+    made = ["DROP TRIGGER total_node_parts;", _node_parts(of_tokens=True)]
+    return "\n".join([*made, *_of_tables(_TOKEN_SOURCES)])
+
+
+def _sources(of_tokens: bool) -> Mapping[str, _Source]:
+    return _SOURCES | _TOKEN_SOURCES if of_tokens else _SOURCES
+
+
+def _node_parts(*, of_tokens: bool) -> str:
+    tables = ("thumbnail", "node_vector", *(_TOKEN_SOURCES if of_tokens else ()))
+    deleted = " ".join(f"DELETE FROM {table} WHERE node = OLD.id;" for table in tables)
+    return f"CREATE TRIGGER total_node_parts BEFORE DELETE ON node BEGIN {deleted} END;"
+
+
+def _of_tables(sources: Mapping[str, _Source]) -> list[str]:
+    made = []
+    for table, source in sources.items():
+        for when, row, sign in (("INSERT", "NEW", ""), ("DELETE", "OLD", "-")):
+            made.append(
+                f"CREATE TRIGGER total_{table}_{when.lower()} AFTER {when} ON {table} BEGIN "
+                f"{_add(source, row, f'{sign}1', sign)} END;"
+            )
+        made.append(
+            f"CREATE TRIGGER total_{table}_update AFTER UPDATE OF bytes ON {table} "
+            f"WHEN NEW.bytes <> OLD.bytes BEGIN {_add(source, 'OLD', '0', '-')} "
+            f"{_add(source, 'NEW', '0', '')} END;"
+        )
+    return made
+
+
+def fill(*, of_tokens: bool = True) -> str:
     """Return the statement that writes the totals of a store that has none yet."""
-    return f"INSERT INTO total {_recounted()};"
+    return f"INSERT INTO total {_recounted(of_tokens=of_tokens)};"
 
 
 def read(database: Database) -> dict[Key, Total]:
@@ -116,7 +140,7 @@ def recount(database: Database) -> dict[Key, Total]:
     }
 
 
-def _add(source: tuple[str, str, int, str, str], row: str, rows: str, sign: str) -> str:
+def _add(source: _Source, row: str, rows: str, sign: str) -> str:
     stream, level, part, num_bytes, where = source
     select = f"SELECT {stream}, {level}, {part}, {rows}, {sign}{num_bytes}"
     select += f" FROM {where}" if where else " WHERE true"
@@ -126,9 +150,9 @@ def _add(source: tuple[str, str, int, str, str], row: str, rows: str, sign: str)
     )
 
 
-def _recounted() -> str:
+def _recounted(*, of_tokens: bool = True) -> str:
     selects = []
-    for table, (stream, level, part, num_bytes, where) in _SOURCES.items():
+    for table, (stream, level, part, num_bytes, where) in _sources(of_tokens).items():
         columns = f"{stream} AS stream, {level} AS level, {part} AS part, count(*) AS num_rows"
         select = f"SELECT {columns}, sum({num_bytes}) AS num_bytes FROM "
         if where:

@@ -12,7 +12,7 @@ directory cannot be written.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,16 +48,47 @@ _STRIDE = 17  # odd, so that two streams in turns are both met
 
 
 class Near(NamedTuple):
-    """A vector that came near: its moment's row id, its cosine."""
+    """A vector that came near: row id of its moment (or node), its cosine."""
 
     moment: int
     cosine: float
 
 
+class VectorSource(NamedTuple):
+    """Where vectors lie in the store.
+
+    Attributes:
+        table: of vectors `v`, with `id`, `model` and `data`.
+        owner: table and column of what a vector is of.
+        end_ns: where that ends, as SQL.
+        unpack: what lies there as unit rows (count, dimension).
+    """
+
+    table: str
+    owner: str
+    end_ns: str
+    unpack: Callable[[Sequence[bytes], int], NDArray[np.float32]]
+
+    @property
+    def select(self) -> str:
+        """The beginning of a query for vectors and their owners."""
+        return (
+            f"SELECT v.id, o.id, o.start_ns, {self.end_ns}, o.stream, v.data FROM {self.table} v "
+            f"JOIN {self.owner} o ON o.id = v.{self.owner}"
+        )
+
+
+TEXTS = VectorSource("moment_vector", "moment", "o.end_ns", unpack_vectors)
+"""Vectors of what was said, shown and described."""
+
+
 class VectorCache:
     """The vectors of one model in one store."""
 
-    def __init__(self, database: Database, model: str, dimension: int) -> None:
+    def __init__(
+        self, database: Database, model: str, dimension: int, source: VectorSource = TEXTS
+    ) -> None:
+        self._source = source
         self._database = database
         self._directory = database.directory / CACHE
         self._model = model
@@ -197,15 +228,11 @@ class VectorCache:
         places = sorted({header.count * share // 8 for share in range(8)} | {header.count - 1})
         for place in places if header.count else []:
             vector, moment, start, end, stream = files.rows[place].tolist()
-            row = self._database.row(
-                "SELECT v.data, m.id, m.start_ns, m.end_ns, m.stream FROM moment_vector v "
-                "JOIN moment m ON m.id = v.moment WHERE v.id = ?",
-                (vector,),
-            )
+            row = self._database.row(f"{self._source.select} WHERE v.id = ?", (vector,))
             if row is None or moment == 0:
                 continue  # erased; nothing is found through it
-            stored = quantised(unpack_vectors([row[0]], self._dimension))[0]
-            if row[1:] != (moment, start, end, stream):
+            stored = quantised(self._source.unpack([row[5]], self._dimension))[0]
+            if row[1:5] != (moment, start, end, stream):
                 return False
             if not np.array_equal(stored, files.numbers[place]):
                 return False
@@ -222,15 +249,14 @@ class VectorCache:
         last = int(self._rows["vector"][-1]) if len(self._rows) else self._tail_after
         while True:
             found = self._database.rows(
-                "SELECT v.id, m.id, m.start_ns, m.end_ns, m.stream, v.data FROM moment_vector v "
-                "JOIN moment m ON m.id = v.moment WHERE v.id > ? "
+                f"{self._source.select} WHERE v.id > ? "
                 "AND v.model = (SELECT id FROM model WHERE name = ?) ORDER BY v.id LIMIT ?",
                 (last, self._model, ROWS_AT_ONCE),
             )
             if found:
                 last = found[-1][0]
                 rows = np.array([row[:5] for row in found], dtype=ROW)
-                numbers = quantised(unpack_vectors([row[5] for row in found], self._dimension))
+                numbers = quantised(self._source.unpack([row[5] for row in found], self._dimension))
                 self._rows = np.concatenate([self._rows, rows])
                 self._numbers = np.concatenate([self._numbers, numbers])
             if len(found) < ROWS_AT_ONCE:
@@ -309,13 +335,15 @@ class VectorCache:
             part = vectors[start : start + 500]
             marks = ",".join("?" * len(part))
             for vector, moment, data in self._database.rows(
-                f"SELECT id, moment, data FROM moment_vector WHERE id IN ({marks})", part
+                f"SELECT id, {self._source.owner}, data FROM {self._source.table} "
+                f"WHERE id IN ({marks})",
+                part,
             ):
                 found[vector] = (moment, data)
         kept = [vector for vector in vectors if vector in found]
         if not kept:
             return []
-        rows = unpack_vectors([found[vector][1] for vector in kept], self._dimension)
+        rows = self._source.unpack([found[vector][1] for vector in kept], self._dimension)
         near = [
             Near(found[vector][0], float(cosine))
             for vector, cosine in zip(kept, rows @ asked, strict=True)

@@ -27,6 +27,7 @@ from omnilive.memory.verify_rows import (
     check_totals,
 )
 from omnilive.memory.verify_support import Checking, Finding
+from omnilive.memory.verify_tokens import check_tokens
 
 MAX_FINDINGS = 10_000
 Progress = Callable[[int, int, str], None]
@@ -42,6 +43,7 @@ CHECKS: tuple[tuple[str, Callable[[Checking], Iterator[Finding]]], ...] = (
     ("text index", check_text_index),
     ("frequencies", check_frequencies),
     ("vectors", check_vectors),
+    ("memory tokens", check_tokens),
     ("pictures", check_pictures),
     ("recordings", check_recordings),
     ("caches", check_caches),

@@ -126,8 +126,9 @@ def check_caches(checking: Checking) -> Iterator[Finding]:
             continue
         ids = np.array(files.rows["vector"], dtype=np.int64)
         there = np.zeros(len(ids), dtype=bool)
-        for rows in pages(checking.database, "SELECT id FROM moment_vector"):
-            there |= np.isin(ids, np.array([row[0] for row in rows], dtype=np.int64))
+        for table in ("moment_vector", "global_memory"):
+            for rows in pages(checking.database, f"SELECT id FROM {table}"):
+                there |= np.isin(ids, np.array([row[0] for row in rows], dtype=np.int64))
         for place in np.flatnonzero(~there):
             is_pending = int(ids[place]) in waiting and files.header.erasure < _newest(checking)
             if files.numbers[place].any() and not is_pending:

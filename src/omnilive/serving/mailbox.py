@@ -53,6 +53,20 @@ class Mailbox(Generic[T]):
                 self._remove(each)
             return len(old)
 
+    def put_thinned(self, letter: T, same: Callable[[T], bool], limit: int) -> int | None:
+        """Add `letter`; where `limit` of the `same` wait already, every second of those goes.
+
+        Returns how many were taken out; None if the mailbox is closed.
+        """
+        with self._condition:
+            queued = [each for each in self._letters if same(each)]
+            if not self._append(letter):
+                return None
+            gone = queued[1::2] if len(queued) >= limit else []
+            for each in gone:
+                self._remove(each)
+            return len(gone)
+
     def get(self, timeout: float | None = None) -> T | None:
         """Return the next letter; None when the time is over or nothing will come any more."""
         with self._condition:

@@ -19,6 +19,7 @@ from omnilive.cancel import Cancel
 from omnilive.errors import UsageError
 from omnilive.events import (
     AudioChunk,
+    ClipTokens,
     Dismissed,
     Event,
     Interruption,
@@ -46,7 +47,16 @@ from omnilive.stage import Stage
 T = TypeVar("T")
 
 # Heavy or frequent, of no use to who watches the session.
-_PRIVATE = (VideoFrame, AudioChunk, MediaPacket, OwnSpeech, Tick, Watermark, Retrieval)
+_PRIVATE = (
+    VideoFrame,
+    AudioChunk,
+    MediaPacket,
+    OwnSpeech,
+    Tick,
+    Watermark,
+    ClipTokens,
+    Retrieval,
+)
 _VIEW_CAPACITY = 4096
 _GATE = "gate"
 
