@@ -8,7 +8,7 @@ were read from the start, and a turn costs its own rows and the last turn's word
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import torch
 
@@ -49,7 +49,7 @@ class DialogueCache:
         turn: EmbeddedPrompt,
         settings: GenerationSettings,
         cancel: Cancel | None = None,
-    ) -> Iterator[int]:
+    ) -> Generator[int]:
         """Yield the tokens of one answer.
 
         Args:

@@ -6,7 +6,7 @@ cut: the cache then gives back what the turn had put into it, so the next answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +61,7 @@ def generate(
     settings: GenerationSettings,
     cancel: Cancel | None = None,
     cache: KeyValueCache | None = None,
-) -> Iterator[int]:
+) -> Generator[int]:
     """Yield the tokens of the answer as they are chosen.
 
     Args:

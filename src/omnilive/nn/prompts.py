@@ -131,6 +131,7 @@ def release_memory_prompt(
     num_pictures: int = 1,
     lead: str = "The answer is",
     begin: bool = True,
+    records: str = "",
 ) -> list[Segment]:
     """The prompt of the release's offline example, the only place where it uses memory.
 
@@ -141,6 +142,7 @@ def release_memory_prompt(
         num_pictures: composites of the selected clip's frames.
         lead: what the answer begins with.
         begin: whether the start token comes first (False behind a dialogue).
+        records: remembered words, told before the question; the release has none.
     """
     segments: list[Segment] = [Text(f"{TURN_START}user\n", begin=begin)]
     if overview:
@@ -148,7 +150,8 @@ def release_memory_prompt(
     if related:
         segments += [Text(RELATED_PHRASE, masked=True), Memory("related")]
     segments += [Picture(index) for index in range(num_pictures)]
-    segments.append(Text(f"{defused(question)}{TURN_END}\n{TURN_START}assistant\n{lead}"))
+    asked = f"{defused(records)}{defused(question)}"
+    segments.append(Text(f"{asked}{TURN_END}\n{TURN_START}assistant\n{lead}"))
     return segments
 
 
@@ -159,9 +162,10 @@ def paper_prompt(
     overview: bool = True,
     num_pictures: int = 1,
     begin: bool = True,
+    records: str = "",
 ) -> list[Segment]:
     """The prompt of the paper (section 3.3), with memory live; arguments as in the release's."""
-    text = f"{TURN_START}user\nQuestion: {defused(question)}"
+    text = f"{TURN_START}user\n{defused(records)}Question: {defused(question)}"
     segments: list[Segment] = []
     if num_pictures:
         segments.append(Text(f"{text},\nHere is the question related video clip ", begin=begin))

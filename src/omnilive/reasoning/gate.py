@@ -6,11 +6,13 @@ the system says itself never passes, and what strangers say passes only after th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from omnilive.cancel import Cancel
-from omnilive.errors import ConfigError
+from omnilive.errors import BackendError, Cancelled, ConfigError
 from omnilive.events import (
     NS_PER_S,
     Dismissed,
@@ -23,6 +25,8 @@ from omnilive.events import (
 from omnilive.reasoning.instruction import needs_of, why_not_for_us
 from omnilive.reasoning.wake import find_wake
 
+_LOG = logging.getLogger(__name__)
+_WORDLESS = ("no words", "filler", "backchannel")
 _AROUND = " \t\r\n,.!?;:-\u2026\uff0c\u3002\uff01\uff1f\u3001"
 
 
@@ -47,22 +51,43 @@ class GateConfig:
             raise ConfigError("A phrase of gate.wake_phrases is empty.")
 
 
+class InstructionPredictor(Protocol):
+    """A network that says whether an utterance is meant for it (paper, section 3.3)."""
+
+    def instruction(self, text: str, cancel: Cancel) -> float:
+        """Return the probability of "Yes", 0..1; raises `BackendError` or `Cancelled`."""
+        ...
+
+
 class Gate:
-    """Turns every utterance into exactly one `Question` or `Dismissed`."""
+    """Turns every utterance into exactly one `Question` or `Dismissed`.
+
+    Args:
+        config: wake phrases and names.
+        predictor: asked about what a user's voice says without the wake phrase, unless it is a mere
+            murmur; None judges by rules.
+        least_probability: from which on the predictor's word is a question.
+    """
 
     accepts: tuple[type[Event], ...] = (StreamStarted, Utterance)
 
-    def __init__(self, config: GateConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: GateConfig | None = None,
+        predictor: InstructionPredictor | None = None,
+        least_probability: float = 0.5,
+    ) -> None:
         self._config = config or GateConfig()
+        self._predictor = predictor
+        self._least_probability = least_probability
         self._awake_until_ns: dict[int, int] = {}
 
     def push(self, event: Event, cancel: Cancel) -> Iterator[Event]:
         """Judge one utterance; a new epoch forgets a wake phrase that nobody followed up."""
-        del cancel
         if isinstance(event, StreamStarted):
             self._awake_until_ns.pop(event.stream, None)
         elif isinstance(event, Utterance):
-            yield self._judge(event)
+            yield self._judge(event, cancel)
 
     def configure(self, config: GateConfig) -> None:
         """Listen for other phrases and names from the next utterance on; in this stage's thread."""
@@ -71,7 +96,7 @@ class Gate:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _judge(self, said: Utterance) -> Question | Dismissed:
+    def _judge(self, said: Utterance, cancel: Cancel) -> Question | Dismissed:
         if said.typed:
             return self._typed(said)
         if said.voice == "own":
@@ -83,13 +108,28 @@ class Gate:
         reason = why_not_for_us(said.text, names)
         if said.start_ns <= self._awake_until_ns.get(said.stream, -1):
             # We were called: anything but a noise or a murmur is meant for us.
-            if reason in ("no words", "filler", "backchannel"):
+            if reason in _WORDLESS:
                 return _dismissed(said, reason)
             del self._awake_until_ns[said.stream]
             return _spoken(said, said.text.strip())
         if said.voice == "ambient":
             return _dismissed(said, "no wake phrase")
+        if self._predictor is not None and reason not in (*_WORDLESS, "only the name"):
+            reason = self._predicted(self._predictor, said.text, reason, cancel)
         return _dismissed(said, reason) if reason else _spoken(said, said.text.strip())
+
+    def _predicted(
+        self, predictor: InstructionPredictor, text: str, by_rules: str, cancel: Cancel
+    ) -> str:
+        """Why the predictor thinks that `text` is not for us, "" if it is."""
+        try:
+            probability = predictor.instruction(text, cancel)
+        except Cancelled:
+            return "cut"
+        except BackendError as problem:
+            _LOG.warning("Judged by rules whether an utterance is a question: %s", problem)
+            return by_rules
+        return "" if probability >= self._least_probability else "no instruction"
 
     def _typed(self, said: Utterance) -> Question | Dismissed:
         text = said.text.strip()
