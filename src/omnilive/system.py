@@ -18,6 +18,7 @@ from omnilive.cancel import Cancel
 from omnilive.errors import ConfigError
 from omnilive.events import NS_PER_S, SAMPLE_RATE, Event, StreamStarted, Voice
 from omnilive.media.contract import ReadOptions, SourceInfo
+from omnilive.media.resampling import resample
 from omnilive.media.source import Source
 from omnilive.memory.compressor import Compressor
 from omnilive.memory.embedding import build_embedder
@@ -271,8 +272,9 @@ class System:
         if hearing.recogniser is not None:
             hearing.recogniser.transcribe(np.zeros(SAMPLE_RATE, np.float32), Cancel())
         synthesizer = EspeakSynthesizer(self.config.espeak)
-        synthesizer.synthesize("Ready.")
+        sound = synthesizer.synthesize("Ready.")
         synthesizer.close()
+        resample(sound.samples, sound.sample_rate, SAMPLE_RATE)  # loads what playing needs
 
     def close(self) -> None:
         """Release models, child processes and the store. Safe to call twice."""

@@ -177,6 +177,7 @@ class Memory:
             # With a wall clock "ten minutes ago" is another time by the time it is asked.
             if self._wall_clock is None:
                 self._foresight.look(event, self._pending_moments())
+            self._newest.foresee(event)
             return
         if isinstance(event, Question):
             self._note_asked(event)
