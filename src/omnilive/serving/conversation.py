@@ -356,7 +356,7 @@ class LiveConversation:
 
     def _part(self, client: Client, reason: str) -> None:
         text = sentence(reason, self.settings.language)
-        client.send({"event": "bye", "reason": text})
+        client.send({"event": "bye", "reason": text, "code": reason})
         client.close(text)
 
     def _set_audible(self) -> None:

@@ -86,7 +86,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "notice": ("stage", "text"),
     "error": ("code", "message"),
     "pong": ("time",),
-    "bye": ("reason",),
+    "bye": ("reason", "code?"),
 }
 COMMANDS: dict[str, tuple[str, ...]] = {
     "ask": ("text", "scope?"),

@@ -41,12 +41,12 @@ _TONE_STEADY = 0.1
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "loss": (
         "The network lost {amount:.1f} s of your sound in the last 10 s.",
-        "过去 10 秒内网络丢失了您 {amount:.1f} 秒的声音。",
+        "过去 10 秒内网络丢失了你 {amount:.1f} 秒的声音。",
     ),
     "dtx": (
         "Your browser sends nothing while you are silent, so the first sound of a word may be "
         "missing.",
-        "您的浏览器在静音时不发送声音，词首可能丢失。",
+        "你的浏览器在静音时不发送声音，词首可能丢失。",
     ),
     "capture": (
         "Your microphone gave {amount:.1f} s too little sound in the last 10 s; the device or "
@@ -63,7 +63,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "server": (
         "The server was busy for {amount:.1f} s; some of your sound may be lost.",
-        "服务器忙了 {amount:.1f} 秒；您的部分声音可能已丢失。",
+        "服务器忙了 {amount:.1f} 秒；你的部分声音可能已丢失。",
     ),
     "silent_microphone": (
         "Your microphone gives only silence; look whether it is muted or another one is chosen.",
