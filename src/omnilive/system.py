@@ -6,11 +6,13 @@ moves the events between its stages. Perception's stages are made per stream, th
 
 from __future__ import annotations
 
+import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
@@ -26,13 +28,21 @@ from omnilive.memory.learned import load_learned_memory
 from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 from omnilive.memory.streams import SourceFile
-from omnilive.perception.backends import HearingBackends, build_hearing_backends, build_reader
+from omnilive.nn.ixc_config import IxcConfig
+from omnilive.perception.backends import (
+    HearingBackends,
+    build_frame_embedder,
+    build_hearing_backends,
+    build_reader,
+)
 from omnilive.perception.captions import CaptionConfig, Captioner
 from omnilive.perception.reading import TextReader
+from omnilive.perception.siglip_cuts import FrameEmbedder
 from omnilive.perception.stage import Hearing, HearingConfig, Seeing, SeeingConfig
 from omnilive.reasoning.answering import AnswerBackend, AnswererConfig
 from omnilive.reasoning.extractive import ExtractiveBackend
 from omnilive.reasoning.gate import Gate, GateConfig
+from omnilive.reasoning.ixc import IxcBackend
 from omnilive.reasoning.language import LanguageBackend
 from omnilive.reasoning.stage import Answerer
 from omnilive.remote.chat import ChatClient, ChatConfig
@@ -40,6 +50,10 @@ from omnilive.speech.stage import Speech, SpeechConfig
 from omnilive.speech.synthesizer import EspeakConfig, EspeakSynthesizer
 from omnilive.stage import Stage
 
+if TYPE_CHECKING:
+    from omnilive.nn.reasoner import Reasoner
+
+_LOADING = logging.getLogger("omnilive.loading")
 SCHEMA = 1  # of the configuration file
 
 
@@ -135,6 +149,7 @@ class Config:
         schema: version of the configuration file.
         preset: what these values started from.
         store: directory of the memory; "" is the user's data directory.
+        ixc: the paper's networks, for the preset `ixc`.
         media, hearing, seeing, memory, gate, answerer, vlm, captions, speech, espeak, live: of each
             part.
     """
@@ -148,6 +163,7 @@ class Config:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     answerer: AnswererConfig = field(default_factory=AnswererConfig)
+    ixc: IxcConfig = field(default_factory=IxcConfig)
     vlm: ChatConfig = field(default_factory=ChatConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
@@ -157,6 +173,26 @@ class Config:
     def memory_path(self) -> Path:
         """Return the directory of the memory."""
         return Path(self.store or platformdirs.user_data_dir("omnilive")).expanduser()
+
+    def with_networks(self) -> Config:
+        """Return the configuration with the preset's one folder of weights told to every part.
+
+        Raises:
+            ConfigError: the preset ixc without a folder.
+        """
+        if self.preset != "ixc":
+            return self
+        folder = self.ixc.folder()
+        recognition, compressor = self.hearing.recognition, self.memory.compressor
+        if recognition.backend == "ixc" and not recognition.weights:
+            recognition = replace(recognition, weights=str(folder / "audio"))
+        if not compressor.weights:
+            compressor = replace(compressor, weights=str(folder / "memory"))
+        return replace(
+            self,
+            hearing=replace(self.hearing, recognition=recognition),
+            memory=replace(self.memory, compressor=compressor),
+        )
 
 
 class System:
@@ -174,7 +210,8 @@ class System:
 
     Raises:
         StoreError: if the store cannot be used.
-        BackendError: if a package that the configuration needs is missing.
+        BackendError: if a package that the configuration needs is missing, or the weights of its
+            networks are not what they should be; nothing was loaded then.
     """
 
     def __init__(
@@ -188,16 +225,22 @@ class System:
         now_wall_ns: int = 0,
         wall_clock: Callable[[], int] | None = None,
     ) -> None:
+        config = config.with_networks()
+        _check_networks(config)
         self.config = config
+        self.reasoner: Reasoner | None = None
+        self._dialogues = itertools.count(1)
         self.num_recognisers = 1  # models loaded at most, for sound of several streams at once
         self._hearing: HearingBackends | None = None
         self._reader: TextReader | None = None
+        self._embedder: FrameEmbedder | None = None
         self._loading = threading.Lock()
         self._streams: dict[int, dict[str, Stage]] = {}
         self._closed = False
         self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
         try:
             self.learned = load_learned_memory(config.memory.compressor)
+            self.reasoner = _load_reasoner(config)
             self.memory = Memory(
                 self.store,
                 config.memory,
@@ -228,6 +271,11 @@ class System:
         backend: AnswerBackend = ExtractiveBackend(config.answerer)
         if chat is not None:
             backend = LanguageBackend(config.answerer, chat, backend)
+        predictor = None
+        if self.reasoner is not None:
+            dialogue = str(next(self._dialogues))
+            backend = IxcBackend(config.ixc, config.answerer, self.reasoner, dialogue, backend)
+            predictor = self.reasoner if config.ixc.instruction == "model" else None
         # In the order in which the offline driver visits them; memory comes after perception.
         stages: dict[str, Stage] = {}
         if chat is not None and caption and config.captions.enabled:
@@ -235,7 +283,7 @@ class System:
         if self.learned is not None and caption:
             stages["compressor"] = Compressor(config.memory.compressor, self.learned)
         stages["memory"] = memory
-        stages["gate"] = Gate(config.gate)
+        stages["gate"] = Gate(config.gate, predictor, config.ixc.least_instruction)
         stages["answerer"] = Answerer(config.answerer, backend)
         if speak:
             stages["speech"] = Speech(EspeakSynthesizer(config.espeak), config.speech)
@@ -245,8 +293,13 @@ class System:
         """Make the stages that perceive one stream; from any thread."""
         hearing, reader = self._load()
         return {
-            "hearing": Hearing(self.config.hearing, hearing.voice_activity, hearing.recogniser),
-            "seeing": Seeing(self.config.seeing, reader),
+            "hearing": Hearing(
+                self.config.hearing,
+                hearing.voice_activity,
+                hearing.recogniser,
+                namer=hearing.namer,
+            ),
+            "seeing": Seeing(self.config.seeing, reader, self._embedder),
         }
 
     def _load(self) -> tuple[HearingBackends, TextReader | None]:
@@ -256,6 +309,7 @@ class System:
                     self.config.hearing, num_recognisers=self.num_recognisers
                 )
                 self._reader = build_reader(self.config.seeing.reading)
+                self._embedder = build_frame_embedder(self.config.seeing.clips)
             return self._hearing, self._reader
 
     def warm(self) -> None:
@@ -290,6 +344,8 @@ class System:
             self._hearing.close()
         if self._reader is not None:
             self._reader.close()
+        if self.reasoner is not None:
+            self.reasoner.close()
         self.store.close()
 
     def num_unremembered(self) -> int:
@@ -394,6 +450,38 @@ class System:
                 for product in stage.push(event, cancel):
                     yield product
                     yield from self._visit(product, cancel)
+
+
+def _check_networks(config: Config) -> None:
+    """Judge the weights that will be loaded, before the first of them is."""
+    if config.preset != "ixc":
+        return
+    from omnilive.nn.places import need_packages
+
+    need_packages()
+    from omnilive.nn.weights_check import need_whole
+    from omnilive.nn.weights_folder import ModuleFolder, need_module
+
+    _LOADING.info("Checking the weights")
+    compressor, recognition = config.memory.compressor, config.hearing.recognition
+    memory = Path(compressor.weights).expanduser()
+    texts = Path(compressor.tokenizer).expanduser() if compressor.tokenizer else memory
+    found = [
+        need_module(config.ixc.folder(), "reasoning"),
+        ModuleFolder("memory", memory, None, texts),
+    ]
+    if config.hearing.enabled and recognition.backend == "ixc":
+        audio = Path(recognition.weights).expanduser()
+        found.append(ModuleFolder("audio", audio, None, audio))
+    need_whole(found)
+
+
+def _load_reasoner(config: Config) -> Reasoner | None:
+    if config.preset != "ixc":
+        return None
+    from omnilive.nn.reasoner import Reasoner
+
+    return Reasoner.load(config.ixc, _LOADING.info)
 
 
 def _origin(

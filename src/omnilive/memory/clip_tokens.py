@@ -49,7 +49,7 @@ def check(tokens: ClipTokens) -> None:
     if not fits or not finite or not tokens.global_memory.any():
         raise BackendError(
             "The compressor made memory tokens that cannot be kept; "
-            "check the weights and the precision of memory.compressor."
+            "check the weights, or set another memory.compressor.place.dtype."
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from omnilive.nn.ixc_config import PlaceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +15,7 @@ class CompressorConfig:
     Attributes:
         weights: folder of the memory module's weights and tokenizer; "": there is no compressor.
         tokenizer: folder of Qwen2's tokenizer, where it does not lie beside the weights.
-        device: where the network runs, "cpu" or "cuda:0".
-        precision: of its numbers; "float32" is for tests and CPUs.
+        place: where the network works, in which precision.
         frames_per_clip: at most so many frames of a clip, evenly spread.
         frame_interval_s: frames that follow faster than this are not compressed.
         pixels: "squash": the whole frame, distorted, as live in the release; "crop": the middle of
@@ -34,8 +35,7 @@ class CompressorConfig:
 
     weights: str = ""
     tokenizer: str = ""
-    device: str = "cpu"
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    place: PlaceConfig = field(default_factory=PlaceConfig)
     frames_per_clip: int = 16
     frame_interval_s: float = 1.0
     pixels: Literal["squash", "crop"] = "squash"

@@ -18,6 +18,7 @@ from omnilive.errors import BackendError
 from omnilive.events import Pixels, Tokens
 from omnilive.memory.clip_tokens import ChildTokens
 from omnilive.memory.compressor_config import CompressorConfig
+from omnilive.nn.places import need_packages, place_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,32 +64,20 @@ class LearnedMemory:
         """Load the network that a configuration names.
 
         Raises:
-            BackendError: torch is missing, or the device is not there.
+            BackendError: a package is missing.
+            ConfigError: the device is not there.
             CheckpointError: weights or tokenizer are missing, damaged or of another network.
         """
-        try:
-            import torch
+        need_packages()
+        from omnilive.nn.memory_network import MemoryNetwork
+        from omnilive.nn.tokenizer_qwen2 import Qwen2Tokenizer
 
-            from omnilive.nn.memory_network import MemoryNetwork
-            from omnilive.nn.tokenizer_qwen2 import Qwen2Tokenizer
-        except ImportError as error:
-            raise BackendError(
-                "The paper's memory needs torch: run `pip install torch` and then "
-                '`pip install "omnilive[nn]"`, or leave memory.compressor.weights empty.'
-            ) from error
         folder = Path(config.weights).expanduser()
         tokenizer = Qwen2Tokenizer.load(
             Path(config.tokenizer).expanduser() if config.tokenizer else folder
         )
-        try:
-            device = torch.empty(0, device=config.device).device
-        except (RuntimeError, AssertionError) as error:
-            raise BackendError(
-                f"memory.compressor.device is {config.device!r}, which is not there; "
-                'use "cpu" or a device of this machine.'
-            ) from error
-        dtype = getattr(torch, config.precision)
-        network = MemoryNetwork.load(folder, dtype=dtype, device=device)
+        place = place_of(config.place, "memory.compressor.place")
+        network = MemoryNetwork.load(folder, dtype=place.torch_dtype(), device=place.device)
         return cls(network, tokenizer, _name(folder, network), config.pixels)
 
     # --- clips --------------------------------------------------------------------------
@@ -125,7 +114,7 @@ class LearnedMemory:
         if not np.isfinite(short_term).all() or np.abs(short_term).max() > np.finfo(np.float16).max:
             raise BackendError(
                 "The compressor made numbers that do not fit into 16 bits; "
-                "check the weights, or set memory.compressor.precision to another one."
+                "check the weights, or set another memory.compressor.place.dtype."
             )
         return Compressed(short_term.astype(np.float16), clip.global_memory.float().cpu().numpy())
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from omnilive.events import NS_PER_S, Clip, Descriptor, VideoFrame, moment_id
 from omnilive.perception.changes import Change
 from omnilive.perception.descriptor import MODEL
+from omnilive.perception.siglip_cuts import SiglipConfig
 
 _MAX_PICTURES = 3
 
@@ -32,6 +34,8 @@ class ClipsConfig:
         min_separation: between/total variance below which there is no cut, 0..1.
         min_cut_distance: no cut at a smaller distance, 0..1.
         min_picture_distance: pictures of a clip differ by this much (1 - cosine).
+        cuts: "adaptive": by the threshold above; "siglip": where that network sees another picture.
+        siglip: which network ("siglip").
     """
 
     min_clip_s: float = 3.0
@@ -40,6 +44,8 @@ class ClipsConfig:
     min_separation: float = 0.8
     min_cut_distance: float = 0.02
     min_picture_distance: float = 0.05
+    cuts: Literal["adaptive", "siglip"] = "adaptive"
+    siglip: SiglipConfig = field(default_factory=SiglipConfig)
 
 
 def otsu(values: Sequence[float]) -> tuple[float, float]:

@@ -30,11 +30,18 @@ from omnilive.events import (
 )
 from omnilive.perception.ambient_voices import AmbientVoices
 from omnilive.perception.kept_sound import KeptSound, WordFinder
-from omnilive.perception.levels import LevelMeter, LevelsConfig, Sound, SoundClassifier
+from omnilive.perception.levels import (
+    SILENCE,
+    LevelMeter,
+    LevelsConfig,
+    Sound,
+    SoundClassifier,
+)
 from omnilive.perception.own_voice import OwnVoice, OwnVoiceConfig
 from omnilive.perception.recognition import Recogniser, RecognitionConfig
 from omnilive.perception.segmentation import Mark, Segmenter, VoiceEnded, VoiceStarted
 from omnilive.perception.sound_blocks import SoundBlock, SoundBlocks
+from omnilive.perception.sound_names import SoundNamer, SoundNames, SoundNamesConfig
 from omnilive.perception.turn_end import TurnEndConfig
 from omnilive.perception.user_turns import UserTurns
 from omnilive.perception.voice_activity import (
@@ -60,6 +67,7 @@ class HearingConfig:
         recognition: what is said.
         levels: loud sounds and silences.
         turn_end: when a user's turn is over; other voices end by `voice_activity`'s pauses.
+        names: when a sound gets a name, where a backend can name sounds.
         own_voice: how the system's own voice is told from a person's.
     """
 
@@ -67,6 +75,7 @@ class HearingConfig:
     voice_activity: VoiceActivityConfig = field(default_factory=VoiceActivityConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     levels: LevelsConfig = field(default_factory=LevelsConfig)
+    names: SoundNamesConfig = field(default_factory=SoundNamesConfig)
     turn_end: TurnEndConfig = field(default_factory=TurnEndConfig)
     own_voice: OwnVoiceConfig = field(default_factory=OwnVoiceConfig)
 
@@ -79,6 +88,7 @@ class Hearing:
         voice_activity: None only where `config.enabled` is false.
         recogniser: None: voices are noticed, words are not.
         classifier: puts names to loud sounds; None: they stay "loud sound".
+        namer: puts names to all sounds, also during speech; it takes the classifier's place.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class Hearing:
         voice_activity: VoiceActivity | None,
         recogniser: Recogniser | None = None,
         classifier: SoundClassifier | None = None,
+        namer: SoundNamer | None = None,
     ) -> None:
         if config.enabled and voice_activity is None:
             raise ValueError("a Hearing that is enabled needs a voice activity backend")
@@ -98,11 +109,15 @@ class Hearing:
         activity = config.voice_activity
         pad_blocks = activity.speech_pad_ms * 1_000_000 // BLOCK_NS
         self._max_blocks = round(activity.max_speech_duration_s * NS_PER_S / BLOCK_NS)
-        kept_s = max(activity.max_speech_duration_s + 5.0, config.levels.max_loud_s)
+        kept_s = max(
+            activity.max_speech_duration_s + 5.0, config.levels.max_loud_s, config.names.window_s
+        )
         self._kept = KeptSound(round(kept_s * NS_PER_S / BLOCK_NS) + 2 * pad_blocks)
         self._finder = WordFinder(self._kept, recogniser, pad_blocks)
+        self._names = None if namer is None else SoundNames(config.names, namer, self._kept)
         # Whether a block is speech is known later than its level: these wait for it.
         self._unmeasured: deque[tuple[SoundBlock, float]] = deque()
+        self._cancel = Cancel()  # of the event that is being worked on
         self._stream = 0
         self._voice: Voice = "ambient"
         self._position_ns = 0
@@ -120,6 +135,7 @@ class Hearing:
             BackendError: a segment could not be recognised; everything else was reported, and
                 listening goes on with the next event.
         """
+        self._cancel = cancel
         if isinstance(event, StreamStarted):
             yield from self._break_off(cancel)
             self._stream, self._voice = event.stream, event.voice
@@ -146,7 +162,9 @@ class Hearing:
         elif isinstance(event, StreamEnded):
             yield from self._break_off(cancel)
             yield from self._advance(event.at_ns)
-        error = self._finder.take_error()
+        error = self._finder.take_error() or (
+            None if self._names is None else self._names.take_error()
+        )
         if error is not None:
             raise error
 
@@ -212,6 +230,8 @@ class Hearing:
             yield from self._voices.after_block(self._position_ns, cancel)
             if self._segmenter.open_ns is None:
                 yield from self._measure(self._position_ns, is_speech=False)
+            if self._names is not None:
+                yield from map(self._sound_event, self._names.push(block, power, cancel))
         safe_ns = self._safe_ns()
         if safe_ns - self._watermark_ns >= NS_PER_S:
             yield from self._advance(safe_ns)
@@ -251,18 +271,25 @@ class Hearing:
 
     def _sounds(self, sounds: list[Sound]) -> Iterator[SoundEvent]:
         for sound in sounds:
-            label = sound.label
-            if self._classifier is not None and label != "silence":
+            if sound.label != SILENCE and self._names is not None:
+                named = self._names.told(sound, self._cancel)
+                if named is None:
+                    continue
+                sound = named
+            elif sound.label != SILENCE and self._classifier is not None:
                 heard = self._kept.between(sound.start_ns, sound.end_ns)
-                label = self._classifier.classify(heard) or label
-            yield SoundEvent(
-                id=moment_id("s", self._stream, sound.start_ns),
-                stream=self._stream,
-                start_ns=sound.start_ns,
-                end_ns=sound.end_ns,
-                label=label,
-                level_db=sound.level_db,
-            )
+                sound = replace(sound, label=self._classifier.classify(heard) or sound.label)
+            yield self._sound_event(sound)
+
+    def _sound_event(self, sound: Sound) -> SoundEvent:
+        return SoundEvent(
+            id=moment_id("s", self._stream, sound.start_ns),
+            stream=self._stream,
+            start_ns=sound.start_ns,
+            end_ns=sound.end_ns,
+            label=sound.label,
+            level_db=sound.level_db,
+        )
 
     # --- breaks and watermarks ----------------------------------------------------------
 
@@ -278,6 +305,8 @@ class Hearing:
         yield from self._voices.flush(self._position_ns, cancel)
         yield from self._measure(self._position_ns, is_speech=False)
         yield from self._sounds(self._levels.flush())
+        if self._names is not None:
+            yield from map(self._sound_event, self._names.flush(self._position_ns, cancel))
         self._own.pause()
         self._kept.clear()
         self._num_zero = 0
@@ -290,6 +319,7 @@ class Hearing:
             self._segmenter.open_ns,
             self._voices.open_ns,
             self._levels.open_ns,
+            None if self._names is None else self._names.open_ns,
             self._blocks.waiting_ns,
         )
         known = [start for start in starts if start is not None]

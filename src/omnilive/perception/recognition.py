@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from omnilive.cancel import Cancel
 from omnilive.events import Samples, Word
+from omnilive.nn.ixc_config import PlaceConfig
 
 # More words than this in a second of speech were not said by anybody.
 MAX_WORDS_PER_S = 8.0
@@ -24,10 +25,15 @@ class RecognitionConfig:
     """Which recogniser turns speech into text.
 
     Attributes:
-        backend: "moonshine" (English), or "none": voices are noticed, words are not.
+        backend: "moonshine" (English); "ixc": the paper's audio network, which names sounds too; or
+            "none": voices are noticed, words are not.
+        weights: folder of the audio network and its tokenizer ("ixc").
+        place: where that network works, in which precision.
     """
 
     backend: str = "moonshine"
+    weights: str = ""
+    place: PlaceConfig = field(default_factory=PlaceConfig)
 
 
 class SpokenWord(NamedTuple):

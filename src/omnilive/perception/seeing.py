@@ -32,6 +32,7 @@ from omnilive.perception.grid import to_grid
 from omnilive.perception.reading import TextReader
 from omnilive.perception.reading_schedule import ReadingConfig, ReadingSchedule
 from omnilive.perception.screen_lines import ScreenLines
+from omnilive.perception.siglip_cuts import FrameEmbedder, SiglipCuts
 
 _OTHER_SCENE = 0.3  # share of the picture that changes in a cut from one scene to another
 
@@ -52,9 +53,27 @@ class SeeingConfig:
 
 
 class Seeing:
-    """Watches one stream; the reader may be shared, None reads nothing."""
+    """Watches one stream; the reader may be shared, None reads nothing.
 
-    def __init__(self, config: SeeingConfig, reader: TextReader | None) -> None:
+    Args:
+        config: how it watches.
+        reader: reads text in the picture.
+        embedder: what tells frames apart where `config.clips.cuts` is "siglip".
+    """
+
+    def __init__(
+        self,
+        config: SeeingConfig,
+        reader: TextReader | None,
+        embedder: FrameEmbedder | None = None,
+    ) -> None:
+        if config.clips.cuts == "siglip" and embedder is None:
+            raise ValueError("a Seeing that cuts by SigLIP needs its embedder")
+        self._frames = (
+            SiglipCuts(embedder, config.clips.siglip.cosine)
+            if embedder is not None and config.clips.cuts == "siglip"
+            else None
+        )
         self._config = config
         self._backend = reader
         self._reader = reader if config.reading.enabled else None
@@ -128,7 +147,11 @@ class Seeing:
                 return
         grid = to_grid(frame.pixels)
         change = self._changes.push(frame.at_ns, grid)
-        is_cut = self._cuts.push(change.distance)
+        is_cut = (
+            self._cuts.push(change.distance)
+            if self._frames is None
+            else self._frames.push(frame.pixels)
+        )
         if is_cut and change.motion > _OTHER_SCENE:
             # Nothing moved: it is another picture altogether.
             change = replace(change, motion=0.0, is_moving=False)
