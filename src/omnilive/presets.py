@@ -26,7 +26,25 @@ def server() -> Config:
     return dataclasses.replace(Config(), preset="server")
 
 
-PRESETS: dict[str, Callable[[], Config]] = {"embedded": embedded, "server": server}
+def ixc(weights: str = "") -> Config:
+    """The paper's networks: hears, compresses, retrieves and answers with the official weights.
+
+    Args:
+        weights: folder of the checkpoint (`docs/networks.md`).
+    """
+    config = Config()
+    recognition = dataclasses.replace(config.hearing.recognition, backend="ixc")
+    clips = dataclasses.replace(config.seeing.clips, cuts="siglip")
+    return dataclasses.replace(
+        config,
+        preset="ixc",
+        hearing=dataclasses.replace(config.hearing, recognition=recognition),
+        seeing=dataclasses.replace(config.seeing, clips=clips),
+        ixc=dataclasses.replace(config.ixc, weights=weights),
+    )
+
+
+PRESETS: dict[str, Callable[[], Config]] = {"embedded": embedded, "server": server, "ixc": ixc}
 
 
 def configure(
@@ -36,6 +54,7 @@ def configure(
     overrides: Iterable[str] = (),
     vlm: str | None = None,
     vlm_model: str | None = None,
+    weights: Path | None = None,
 ) -> Config:
     """Return the configuration in force.
 
@@ -46,6 +65,7 @@ def configure(
         overrides: single settings, `section.key=value`.
         vlm: address of a vision-language server; chooses the preset `server`.
         vlm_model: the model that server shall run.
+        weights: folder of the paper's networks; chooses the preset `ixc`.
 
     Raises:
         ConfigError: unknown key, wrong value, newer schema.
@@ -62,7 +82,11 @@ def configure(
         raise ConfigError(
             f"{file} has schema {schema}, newer than {SCHEMA}, which this version knows; upgrade."
         )
-    name = preset or tables.get("preset") or ("server" if vlm else "embedded")
+    name = preset or tables.get("preset") or "embedded"
+    if weights is not None and preset is None:
+        name = "ixc"
+    if weights is not None and name != "ixc":
+        raise UsageError("--weights belongs to the preset ixc; leave it or --preset out.")
     if vlm and name == "embedded":
         name = "server"
     if name not in PRESETS:
@@ -78,6 +102,10 @@ def configure(
             model=config.vlm.model if vlm_model is None else vlm_model,
         ),
     )
+    if weights is not None:
+        config = dataclasses.replace(
+            config, ixc=dataclasses.replace(config.ixc, weights=str(weights))
+        )
     if config.preset == "server" and not (config.vlm.url and config.vlm.model):
         raise UsageError(
             "The preset server needs a server and a model: --vlm URL --vlm-model NAME, or [vlm]."

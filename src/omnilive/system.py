@@ -7,7 +7,6 @@ moves the events between its stages. Perception's stages are made per stream, th
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 from omnilive.memory.streams import SourceFile
 from omnilive.nn.ixc_config import IxcConfig
+from omnilive.nn.ixc_loading import LOADING, check_networks, load_reasoner
 from omnilive.perception.backends import (
     HearingBackends,
     build_frame_embedder,
@@ -53,7 +53,6 @@ from omnilive.stage import Stage
 if TYPE_CHECKING:
     from omnilive.nn.reasoner import Reasoner
 
-_LOADING = logging.getLogger("omnilive.loading")
 SCHEMA = 1  # of the configuration file
 
 
@@ -177,6 +176,9 @@ class Config:
     def with_networks(self) -> Config:
         """Return the configuration with the preset's one folder of weights told to every part.
 
+        Without the release's cut detector (`siglip/`, which its publisher keeps elsewhere) clips
+        are cut by the adaptive threshold.
+
         Raises:
             ConfigError: the preset ixc without a folder.
         """
@@ -188,8 +190,17 @@ class Config:
             recognition = replace(recognition, weights=str(folder / "audio"))
         if not compressor.weights:
             compressor = replace(compressor, weights=str(folder / "memory"))
+        clips = self.seeing.clips
+        if clips.cuts == "siglip" and not clips.siglip.weights:
+            siglip = folder / "siglip"
+            clips = (
+                replace(clips, siglip=replace(clips.siglip, weights=str(siglip)))
+                if siglip.is_dir()
+                else replace(clips, cuts="adaptive")
+            )
         return replace(
             self,
+            seeing=replace(self.seeing, clips=clips),
             hearing=replace(self.hearing, recognition=recognition),
             memory=replace(self.memory, compressor=compressor),
         )
@@ -225,10 +236,11 @@ class System:
         now_wall_ns: int = 0,
         wall_clock: Callable[[], int] | None = None,
     ) -> None:
-        config = config.with_networks()
+        given, config = config, config.with_networks()
+        if given.seeing.clips.cuts != config.seeing.clips.cuts:
+            LOADING.info("There is no siglip/ among the weights, so cuts are found adaptively")
         _check_networks(config)
         self.config = config
-        self.reasoner: Reasoner | None = None
         self._dialogues = itertools.count(1)
         self.num_recognisers = 1  # models loaded at most, for sound of several streams at once
         self._hearing: HearingBackends | None = None
@@ -240,7 +252,9 @@ class System:
         self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
         try:
             self.learned = load_learned_memory(config.memory.compressor)
-            self.reasoner = _load_reasoner(config)
+            self.reasoner: Reasoner | None = None
+            if config.preset == "ixc":
+                self.reasoner = load_reasoner(config.ixc)
             self.memory = Memory(
                 self.store,
                 config.memory,
@@ -454,34 +468,11 @@ class System:
 
 def _check_networks(config: Config) -> None:
     """Judge the weights that will be loaded, before the first of them is."""
-    if config.preset != "ixc":
-        return
-    from omnilive.nn.places import need_packages
-
-    need_packages()
-    from omnilive.nn.weights_check import need_whole
-    from omnilive.nn.weights_folder import ModuleFolder, need_module
-
-    _LOADING.info("Checking the weights")
-    compressor, recognition = config.memory.compressor, config.hearing.recognition
-    memory = Path(compressor.weights).expanduser()
-    texts = Path(compressor.tokenizer).expanduser() if compressor.tokenizer else memory
-    found = [
-        need_module(config.ixc.folder(), "reasoning"),
-        ModuleFolder("memory", memory, None, texts),
-    ]
-    if config.hearing.enabled and recognition.backend == "ixc":
-        audio = Path(recognition.weights).expanduser()
-        found.append(ModuleFolder("audio", audio, None, audio))
-    need_whole(found)
-
-
-def _load_reasoner(config: Config) -> Reasoner | None:
-    if config.preset != "ixc":
-        return None
-    from omnilive.nn.reasoner import Reasoner
-
-    return Reasoner.load(config.ixc, _LOADING.info)
+    if config.preset == "ixc":
+        compressor, recognition = config.memory.compressor, config.hearing.recognition
+        hears = config.hearing.enabled and recognition.backend == "ixc"
+        audio = recognition.weights if hears else ""
+        check_networks(config.ixc, compressor.weights, compressor.tokenizer, audio)
 
 
 def _origin(

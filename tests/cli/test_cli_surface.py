@@ -30,17 +30,17 @@ AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d")
 OPTIONS = {
     ("watch",): (
         "--store --stream --fast --realtime --ask --speak --json --started-at --again --voice "
-        "--detect --no-record --vlm --vlm-model --preset --config"
+        "--detect --no-record --vlm --vlm-model --preset --weights --config"
     ),
-    ("ask",): "--store --stream --picture --json --vlm --vlm-model",
+    ("ask",): "--store --stream --picture --json --vlm --vlm-model --preset --weights",
     ("demo",): "--out --json",
     ("serve",): (
         "--store --host --port --max-sessions --tls --tls-cert --tls-key --behind-proxy "
-        "--allow-host --ice-address --open --json --vlm --vlm-model --preset --config"
+        "--allow-host --ice-address --open --json --vlm --vlm-model --preset --weights --config"
     ),
     ("talk",): (
         "--store --stream --input-device --output-device --camera --voice --no-speak --no-record "
-        "--list-devices --json --vlm --vlm-model --preset --config"
+        "--list-devices --json --vlm --vlm-model --preset --weights --config"
     ),
     ("doctor",): "--json",
     ("memory", "stats"): "--store --json",

@@ -35,12 +35,13 @@ def ask(
     vlm: options.Vlm = None,
     vlm_model: options.VlmModel = None,
     preset: options.Preset = None,
+    weights: options.Weights = None,
     config: options.ConfigFile = None,
     settings: options.Set = None,
 ) -> None:
     """Answer from everything that is remembered, also while `watch` runs."""
     started = time.monotonic()
-    chosen = options.configure(config, preset, settings, vlm, vlm_model)
+    chosen = options.configure(config, preset, settings, vlm, vlm_model, weights)
     with api.open_store(store, config=chosen) as memory:
         ended: AnswerEnded | None = None
         for event in memory.ask_events(question, stream=stream or "", picture=picture):

@@ -164,21 +164,24 @@ def _show(
     table.add_column("state")
     for name in ("parameters", "on disk", "float32", "16 bits", "8 bits"):
         table.add_column(name, justify="right")
-    table.add_column("folder")
     for each in reports:
         style = "green" if each.state == "whole" else "red"
-        folder = "" if each.path is None else each.path.name
         table.add_row(
             each.role,
             Text(each.state, style),
             f"{each.num_parameters:,}" if each.num_parameters else "",
-            f"{_gb(each.on_disk)} {'/'.join(each.stored)}" if each.on_disk else "",
+            _gb(each.on_disk),
             _gb(each.memory.get("float32")),
             _gb(each.memory.get("bfloat16")),
             _gb(each.memory.get("8 bits")),
-            f"{folder} + {each.adapter.name}" if each.adapter is not None else folder,
         )
     console.print(table)
+    for each in reports:
+        if each.path is not None:
+            adapter = f" + {each.adapter.name}/" if each.adapter is not None else ""
+            kinds, count = ", ".join(each.stored), len(each.files)
+            files = f"{kinds} in {count} file{'s' if count > 1 else ''}" if count else "no weights"
+            console.print(Text(f"{each.role}: {each.path.name}/{adapter}, {files}", "dim"))
     together = {
         name: sum(each.memory.get(name) or each.memory.get("bfloat16", 0) for each in reports)
         for name in ("float32", "bfloat16", "8 bits")

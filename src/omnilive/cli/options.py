@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from omnilive import presets
+from omnilive.nn.ixc_loading import LOADING
 from omnilive.system import Config
 
 Store = Annotated[
@@ -28,7 +30,11 @@ ConfigFile = Annotated[
     typer.Option("--config", help="Configuration file (TOML).", envvar="OMNILIVE_CONFIG"),
 ]
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="What to run: embedded (default), server.")
+    str | None, typer.Option("--preset", help="What to run: embedded (default), server, ixc.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Folder of the paper's networks; chooses the preset ixc."),
 ]
 Set = Annotated[
     list[str] | None,
@@ -47,11 +53,19 @@ def configure(
     overrides: list[str] | None,
     vlm: str | None = None,
     vlm_model: str | None = None,
+    weights: Path | None = None,
 ) -> Config:
     """Return preset, file, then options: each over what came before."""
     config = presets.configure(
-        file=file, preset=preset, overrides=overrides or (), vlm=vlm, vlm_model=vlm_model
+        file=file,
+        preset=preset,
+        overrides=overrides or (),
+        vlm=vlm,
+        vlm_model=vlm_model,
+        weights=weights,
     )
+    if config.preset == "ixc":
+        _tell_of_loading()
     if config.vlm.url:
         # Privacy: nothing leaves the machine without being said.
         server = urlsplit(config.vlm.url)
@@ -61,3 +75,17 @@ def configure(
             err=True,
         )
     return config
+
+
+class _Telling(logging.Handler):
+    """Says on the error stream what is being loaded: it takes minutes, and gigabytes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"omnilive: {record.getMessage()} ...", err=True)
+
+
+def _tell_of_loading() -> None:
+    if not LOADING.handlers:
+        LOADING.addHandler(_Telling())
+        LOADING.propagate = False
+    LOADING.setLevel(logging.INFO)

@@ -78,6 +78,7 @@ def serve(
     vlm: options.Vlm = None,
     vlm_model: options.VlmModel = None,
     preset: options.Preset = None,
+    weights: options.Weights = None,
     config: options.ConfigFile = None,
     settings: options.Set = None,
 ) -> None:
@@ -89,7 +90,7 @@ def serve(
         raise UsageError(
             '--tls is "self"; for a certificate of your own, --tls-cert and --tls-key.'
         )
-    chosen = options.configure(config, preset, settings, vlm, vlm_model)
+    chosen = options.configure(config, preset, settings, vlm, vlm_model, weights)
     from omnilive.web.server import Server, ServerOptions, with_max_sessions
 
     server = Server(

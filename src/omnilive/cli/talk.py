@@ -96,6 +96,7 @@ def talk(
     vlm: options.Vlm = None,
     vlm_model: options.VlmModel = None,
     preset: options.Preset = None,
+    weights: options.Weights = None,
     config: options.ConfigFile = None,
     settings: options.Set = None,
 ) -> None:
@@ -108,7 +109,7 @@ def talk(
     if devices:
         _print_devices(list_devices(), as_json=as_json)
         return
-    chosen = options.configure(config, preset, settings, vlm, vlm_model)
+    chosen = options.configure(config, preset, settings, vlm, vlm_model, weights)
     if no_record:
         chosen = replace(chosen, live=replace(chosen.live, record=False))
     run_talk(

@@ -84,6 +84,7 @@ def watch(
     vlm: options.Vlm = None,
     vlm_model: options.VlmModel = None,
     preset: options.Preset = None,
+    weights: options.Weights = None,
     config: options.ConfigFile = None,
     settings: options.Set = None,
 ) -> None:
@@ -110,7 +111,7 @@ def watch(
             speak=sink is not None,
             play=play,
             journal=journal,
-            config=options.configure(config, preset, settings, vlm, vlm_model),
+            config=options.configure(config, preset, settings, vlm, vlm_model, weights),
         )
         view: View = JsonView(running) if as_json else LiveView(running)
         _run(running, view, questions=as_json or sys.stdin.isatty())

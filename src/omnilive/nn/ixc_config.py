@@ -67,18 +67,18 @@ class GenerationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class IxcConfig:
-    """The paper's networks.
+    """The paper's language model, and the folder of all its networks.
 
     How clips are cut, compressed, integrated and retrieved is set where it is done:
-    `seeing.clips`, `memory.compressor`.
+    `seeing`, `memory.compressor`; sound in `hearing.recognition`. Their networks are taken from the
+    folder below unless they name one of their own.
 
     Attributes:
         weights: folder of the checkpoint (`base/ adapter/ audio/ memory/`, or `merge_lora/` in
             place of the first two, or our own format).
-        reasoning, memory, audio: where each network works.
+        place: where the language model works, in which precision.
         eight_bit: hold the language model's plain weights in 8 bits, so that everything fits a card
             of 24 GB; not the release's.
-        hearing: whether the audio network recognises speech and sounds; else the embedded one.
         prompt: "release" or "paper": the wording around memory tokens. Both get them live, which
             the release's live demo never does.
         system: system text; the release's examples have none.
@@ -93,11 +93,8 @@ class IxcConfig:
     """
 
     weights: str = ""
-    reasoning: PlaceConfig = field(default_factory=PlaceConfig)
-    memory: PlaceConfig = field(default_factory=PlaceConfig)
-    audio: PlaceConfig = field(default_factory=PlaceConfig)
+    place: PlaceConfig = field(default_factory=PlaceConfig)
     eight_bit: bool = False
-    hearing: bool = True
     prompt: Literal["release", "paper"] = "release"
     system: str = ""
     clip_frames: int = 8

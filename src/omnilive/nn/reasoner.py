@@ -74,7 +74,7 @@ class Reasoner:
             ConfigError: no folder is named, or the device is not there.
         """
         found = need_module(config.folder(), "reasoning")
-        place = place_of(config.reasoning, "ixc.reasoning")
+        place = place_of(config.place, "ixc.place")
         tokenizer = InternLM2Tokenizer(found.tokenizer / "tokenizer.model")
         if progress is not None:
             precision = f"{place.dtype}, 8-bit weights" if config.eight_bit else place.dtype

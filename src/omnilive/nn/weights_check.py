@@ -86,23 +86,24 @@ def check_folder(root: Path, roles: Sequence[Role] = ROLES) -> tuple[ModuleRepor
     return tuple(reports)
 
 
-def need_whole(root: Path, roles: Sequence[Role] = ROLES) -> tuple[ModuleReport, ...]:
+def need_whole(folders: Sequence[ModuleFolder]) -> None:
     """Judge the networks that will be loaded.
 
     Raises:
-        CheckpointError: one is missing or wrong; names the first fault and how many there are.
+        CheckpointError: a folder is missing or wrong; names the first fault and how many there are.
     """
-    reports = check_folder(root, roles)
-    faults = [problem for each in reports for problem in each.problems]
-    missing = [each.role for each in reports if each.path is None]
-    if missing:
-        faults.insert(0, f"{root} lacks the {missing[0]} network.")
+    for each in folders:
+        if not each.path.is_dir():
+            raise CheckpointError(
+                f"The {each.role} network is missing: there is no folder {each.path}; "
+                "`omnilive models check` says what is there."
+            )
+    faults = [problem for each in folders for problem in check_module(each).problems]
     if faults:
         more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
         raise CheckpointError(
             f"The weights cannot be used{more}: {faults[0]} `omnilive models check` says more."
         )
-    return reports
 
 
 def check_module(found: ModuleFolder) -> ModuleReport:

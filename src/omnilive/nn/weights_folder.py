@@ -89,3 +89,27 @@ def role_of(folder: Path) -> Role | None:
     if values.get("audio_config"):
         return "audio"
     return "reasoning" if "rope_scaling" in values and "vocab_size" in values else None
+
+
+def plan(root: Path, memory: str, texts: str, audio: str) -> list[ModuleFolder]:
+    """Return what a system will load.
+
+    Args:
+        root: folder of all weights, where the language model is looked for.
+        memory: folder of the memory module.
+        texts: folder of its tokenizer; "" if that lies beside it.
+        audio: folder of the audio module; "" without one.
+
+    Raises:
+        CheckpointError: there is no language model.
+    """
+    folder = Path(memory).expanduser()
+    tokenizer = Path(texts).expanduser() if texts else folder
+    found = [
+        need_module(root, "reasoning"),
+        ModuleFolder("memory", folder, None, tokenizer),
+    ]
+    if audio:
+        sound = Path(audio).expanduser()
+        found.append(ModuleFolder("audio", sound, None, sound))
+    return found
