@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from browser_support import cough, spoken, write_camera, write_microphone
+from http_support import store_copy
 from omnilive.events import Samples
 from page_support import heard_share, phrases, server, visit
 
@@ -15,12 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WEBSOCKET = "delete window.RTCPeerConnection;"
 TOLD = "The red box is under the table."
 ASKED = "Where is the red box?"
-STORY = (
-    "The river is very high this morning.",
-    "My brother bought a yellow bicycle.",
-    "The library closes at six today.",
-    "We should paint the kitchen green.",
-)
 
 
 def said(text: str) -> Samples:
@@ -69,12 +64,10 @@ def test_asked_aloud_answered_aloud(tmp_path: Path, transport: str) -> None:
 
 
 def test_talked_over_it_falls_silent(tmp_path: Path) -> None:
-    story = [(1 + 4 * index, said(text)) for index, text in enumerate(STORY)]
     over = said("Stop, that is enough for now.")
-    write_microphone(tmp_path / "mic.wav", [*story, (19, over)], 60)
-    with server(tmp_path / "store") as running, visit(running, tmp_path / "mic.wav") as tab:
+    write_microphone(tmp_path / "mic.wav", [(7, over)], 40)
+    with server(store_copy(tmp_path)) as running, visit(running, tmp_path / "mic.wav") as tab:
         tab.start()
-        tab.until_received("utterance", 4)
         tab.type("What was said?")
         tab.until_sounding()
         tab.until_received("hold")
@@ -86,18 +79,17 @@ def test_talked_over_it_falls_silent(tmp_path: Path) -> None:
         assert after.size
         assert abs(after).max() < 0.01
         # What was heard is the beginning of the answer, and the rest of it was not.
-        first, *_, last = phrases(tab.answer())
-        assert heard_share(first, tab.played()) > 0.2
-        assert heard_share(last, tab.played()) < 0.25
+        played = tab.played()
+        shares = [heard_share(each, played) for each in phrases(tab.answer())]
+        assert shares[0] > 0.2
+        assert sum(share > 0.8 for share in shares) < len(shares) / 2
         assert tab.floor() == "listening"
 
 
 def test_a_cough_only_holds(tmp_path: Path) -> None:
-    story = [(1 + 4 * index, said(text)) for index, text in enumerate(STORY)]
-    write_microphone(tmp_path / "mic.wav", [*story, (19, cough())], 70)
-    with server(tmp_path / "store") as running, visit(running, tmp_path / "mic.wav") as tab:
+    write_microphone(tmp_path / "mic.wav", [(7, cough())], 60)
+    with server(store_copy(tmp_path)) as running, visit(running, tmp_path / "mic.wav") as tab:
         tab.start()
-        tab.until_received("utterance", 4)
         tab.type("What was said?")
         tab.until_sounding()
         tab.until_received("hold")
