@@ -19,6 +19,7 @@ from omnilive.system import Config
 from omnilive.web.server import Server, ServerOptions
 
 PATIENCE_S = 60.0  # a bound that is never reached, not a promise
+_MOST_STRETCHES = 8  # of a phrase, evenly, are looked for
 _RECORD = """() => {
   const {context, node} = omnilive.output();
   const tap = context.createScriptProcessor(2048, 1, 1);
@@ -192,6 +193,7 @@ def heard_share(phrase: Samples, played: Samples) -> float:
     loud = [each for each in stretches if np.sqrt(np.mean(each**2)) > 0.02]
     if not loud or len(played) < size:
         return 0.0
+    loud = loud[:: -(-len(loud) // _MOST_STRETCHES)]
     length = 1 << (len(played) + size).bit_length()
     spectrum = np.fft.rfft(played, length)
     energy = np.convolve(played.astype(np.float64) ** 2, np.ones(size), "valid")
