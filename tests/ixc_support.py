@@ -49,7 +49,7 @@ REASONING = ReasoningConfig(
         plora_alpha=4.0,
     ),
     tower=ClipConfig(
-        width=8, ffn_width=12, num_layers=1, num_heads=2, image_size=560, patch_size=14
+        width=8, ffn_width=12, num_layers=1, num_heads=2, image_size=560, patch_size=28
     ),
     memory_width=WIDTH,
 )
