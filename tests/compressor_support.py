@@ -8,6 +8,7 @@ from pathlib import Path
 from nn_support import MEMORY, memory_network
 from omnilive.memory.compressor_config import CompressorConfig
 from omnilive.memory.learned import LearnedMemory
+from omnilive.nn.ixc_config import PlaceConfig
 from omnilive.nn.memory_config import MemoryConfig as NetworkConfig
 from omnilive.nn.memory_network import MemoryNetwork
 
@@ -28,7 +29,8 @@ def weights(folder: Path, seed: int = 7, window: int = CONFIG.window) -> Path:
 
 def settings(folder: Path, **changes: object) -> CompressorConfig:
     """Settings of that checkpoint; every cosine is selected unless `changes` say otherwise."""
-    chosen = {"weights": str(folder), "min_cosine": -1.0} | changes
+    place = PlaceConfig(device="cpu", dtype="float32")
+    chosen = {"weights": str(folder), "place": place, "min_cosine": -1.0} | changes
     return CompressorConfig(**chosen)  # type: ignore[arg-type]
 
 

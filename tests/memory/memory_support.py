@@ -30,6 +30,7 @@ from omnilive.events import (
     moment_id,
 )
 from omnilive.memory.embedding import WordLlamaEmbedder
+from omnilive.memory.learned import LearnedMemory
 from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 
@@ -54,9 +55,10 @@ class World:
         wall_ns: int = WALL_NS,
         config: MemoryConfig | None = None,
         voice: Voice = "ambient",
+        learned: LearnedMemory | None = None,
     ) -> None:
         self.store = Store.open(directory, write=True, doing="omnilive watch talk")
-        self.memory = Memory(self.store, config or MemoryConfig(), embedder())
+        self.memory = Memory(self.store, config or MemoryConfig(), embedder(), learned=learned)
         self.remembered: list[ClipMemory] = []
         self.started = self.start(name, live=live, wall_ns=wall_ns, voice=voice)
 
