@@ -1,4 +1,4 @@
-"""A real conversation over each transport: asked and answered aloud, talked over, taken up again."""
+"""A real conversation over each transport: asked and answered aloud, talked over, resumed."""
 
 from __future__ import annotations
 
