@@ -168,6 +168,11 @@ def test_frames_that_follow_too_fast_are_left_out(network: LearnedMemory) -> Non
     (made,) = push(stage, clip(0, 4))
     assert isinstance(made, ClipTokens)
     assert made.num_frames == 4
+    stage = compressor(network)
+    push(stage, started(), *(frame(number % 9, number / 5) for number in range(40)))
+    (made,) = push(stage, clip(0, 8))
+    assert isinstance(made, ClipTokens)
+    assert made.num_frames == 9  # at 0.0, 0.6, 1.6, ... 7.6
 
 
 def test_seconds_count_from_a_named_origin(network: LearnedMemory) -> None:

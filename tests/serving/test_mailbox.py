@@ -62,3 +62,20 @@ def test_closing_frees_who_waits_for_room() -> None:
     box.close()
     sender.join(30)
     assert results == [False]
+
+
+def test_thinning_keeps_the_span_of_what_waits() -> None:
+    box: Mailbox[tuple[str, int]] = Mailbox(100)
+    taken_out = 0
+    for number in range(20):
+        box.put(("clip", number))
+        taken_out += box.put_thinned(("frame", number), lambda letter: letter[0] == "frame", 8) or 0
+    taken = [box.get() for _ in range(len(box))]
+    frames = [n for kind, n in taken if kind == "frame"]  # type: ignore[misc]
+    assert frames[0] == 0
+    assert frames[-1] == 19
+    assert len(frames) <= 8
+    assert len(frames) + taken_out == 20
+    assert [n for kind, n in taken if kind == "clip"] == list(range(20))  # type: ignore[misc]
+    box.close()
+    assert box.put_thinned(("frame", 9), lambda _: True, 2) is None

@@ -28,7 +28,6 @@ from omnilive.memory.learned import LearnedMemory
 if TYPE_CHECKING:
     from omnilive.nn.pool_projector import FrameFeatures
 
-_EARLY = 0.9  # a frame may come this much of the interval after the one before
 _CLIPS_AHEAD = 4  # frames of so many full clips may wait for the end of theirs
 
 
@@ -44,7 +43,8 @@ class _Open:
 
     started: StreamStarted
     frames: list[_Frame] = field(default_factory=list)
-    last_ns: int | None = None
+    last_ns: int = -1
+    due_ns: int = 0
     has_thinned: bool = False
 
 
@@ -56,7 +56,7 @@ class Compressor:
     def __init__(self, config: CompressorConfig, learned: LearnedMemory) -> None:
         self._config = config
         self._learned = learned
-        self._interval_ns = round(config.frame_interval_s * NS_PER_S * _EARLY)
+        self._interval_ns = round(config.frame_interval_s * NS_PER_S)
         self._origin_ns = round(config.origin_s * NS_PER_S)
         self._streams: dict[int, _Open] = {}
 
@@ -84,10 +84,12 @@ class Compressor:
         self._streams.clear()
 
     def _see(self, is_open: _Open, frame: VideoFrame) -> Iterator[Notice]:
-        last_ns = is_open.last_ns
-        if last_ns is not None and frame.at_ns - last_ns < max(1, self._interval_ns):
+        # Half an interval early is on time: what gives one frame a second gives them unevenly.
+        is_early = frame.at_ns < is_open.due_ns - self._interval_ns // 2
+        if is_early or frame.at_ns <= is_open.last_ns:
             return
         is_open.last_ns = frame.at_ns
+        is_open.due_ns = max(is_open.due_ns, frame.at_ns) + self._interval_ns
         is_open.frames.append(_Frame(frame.at_ns, self._learned.see(frame.pixels)))
         if len(is_open.frames) > _CLIPS_AHEAD * self._config.frames_per_clip:
             # Sight is that far behind: every clip keeps its span, with half its frames.

@@ -17,7 +17,7 @@ class CompressorConfig:
         tokenizer: folder of Qwen2's tokenizer, where it does not lie beside the weights.
         place: where the network works, in which precision.
         frames_per_clip: at most so many frames of a clip, evenly spread.
-        frame_interval_s: frames that follow faster than this are not compressed.
+        frame_interval_s: of frames that come faster, one in each such interval is compressed.
         pixels: "squash": the whole frame, distorted, as live in the release; "crop": the middle of
             it, as offline.
         origin_s: the seconds in a clip's text count from the epoch's start, and anew after this
