@@ -51,12 +51,12 @@ def server(store: Path, with_config: Config | None = None) -> Iterator[Server]:
 class Visit:
     """One tab."""
 
-    def __init__(self, page: Any, running: Server) -> None:
+    def __init__(self, page: Any, running: Server, link: str = "") -> None:
         self.page = page
         self.server = running
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(running.link)
+        page.goto(link or running.link)
 
     def start(self, *, record: bool = True) -> Visit:
         """Press the button and wait until media flow."""
