@@ -205,6 +205,24 @@ class Config:
             memory=replace(self.memory, compressor=compressor),
         )
 
+    def check_networks(self) -> None:
+        """Judge the weights that a system of this configuration loads, before it loads any.
+
+        Raises:
+            BackendError: a package is missing, the weights are wrong, or memory is too small.
+        """
+        if self.preset == "ixc":
+            compressor, recognition = self.memory.compressor, self.hearing.recognition
+            hears = self.hearing.enabled and recognition.backend == "ixc"
+            check_networks(
+                self.ixc,
+                memory=compressor.weights,
+                tokenizer=compressor.tokenizer,
+                memory_place=compressor.place,
+                audio=recognition.weights if hears else "",
+                audio_place=recognition.place,
+            )
+
 
 class System:
     """The stages built from one configuration.
@@ -239,7 +257,7 @@ class System:
         given, config = config, config.with_networks()
         if given.seeing.clips.cuts != config.seeing.clips.cuts:
             LOADING.info("There is no siglip/ among the weights, so cuts are found adaptively")
-        _check_networks(config)
+        config.check_networks()
         self.config = config
         self._dialogues = itertools.count(1)
         self.num_recognisers = 1  # models loaded at most, for sound of several streams at once
@@ -339,6 +357,8 @@ class System:
             hearing.voice_activity.start()
         if hearing.recogniser is not None:
             hearing.recogniser.transcribe(np.zeros(SAMPLE_RATE, np.float32), Cancel())
+        if self.reasoner is not None:
+            self.reasoner.instruction("Are you ready?", Cancel())
         synthesizer = EspeakSynthesizer(self.config.espeak)
         sound = synthesizer.synthesize("Ready.")
         synthesizer.close()
@@ -464,15 +484,6 @@ class System:
                 for product in stage.push(event, cancel):
                     yield product
                     yield from self._visit(product, cancel)
-
-
-def _check_networks(config: Config) -> None:
-    """Judge the weights that will be loaded, before the first of them is."""
-    if config.preset == "ixc":
-        compressor, recognition = config.memory.compressor, config.hearing.recognition
-        hears = config.hearing.enabled and recognition.backend == "ixc"
-        audio = recognition.weights if hears else ""
-        check_networks(config.ixc, compressor.weights, compressor.tokenizer, audio)
 
 
 def _origin(

@@ -19,8 +19,8 @@ from cli_support import run
 from ixc_support import WIDTH, official_tree
 from omnilive import presets
 from omnilive.cancel import Cancel
-from omnilive.errors import ConfigError, UsageError
-from omnilive.nn import places
+from omnilive.errors import BackendError, ConfigError, UsageError
+from omnilive.nn import places, weights_check
 from omnilive.nn.reasoner import Reasoner
 from omnilive.nn.reasoning_request import ReasoningRequest
 from omnilive.system import System
@@ -110,6 +110,19 @@ def test_the_preset_says_what_it_needs(
     assert "needs torch, sentencepiece" in ran.err
     assert "pip install" in ran.err
     assert not (tmp_path / "m").exists()
+
+
+def test_too_little_memory_is_told_before_anything_is_loaded(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = presets.configure(weights=tree, overrides=["ixc.place.device=cpu"]).with_networks()
+    config.check_networks()
+    monkeypatch.setattr(weights_check, "free_bytes", lambda device: 5_000_000)
+    with pytest.raises(BackendError, match=r"of memory on cpu and 0\.0 GB are free"):
+        System(config, tmp_path / "memory", write=True)
+    assert not (tmp_path / "memory").exists()
+    monkeypatch.setattr(weights_check, "free_bytes", lambda device: None)  # nobody says
+    config.check_networks()
 
 
 def test_one_network_serves_all_sessions(tree: Path, tmp_path: Path) -> None:

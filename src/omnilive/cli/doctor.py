@@ -24,11 +24,12 @@ def doctor(
     as_json: options.AsJson = False,
     vlm: options.Vlm = None,
     vlm_model: options.VlmModel = None,
+    weights: options.Weights = None,
 ) -> None:
     """Try every part on a little data; exit code 1 if one that is needed does not work."""
     from omnilive.evaluation import health  # loads what other verbs do not need
 
-    chosen = options.configure(config, preset, None, vlm, vlm_model)
+    chosen = options.configure(config, preset, None, vlm, vlm_model, weights)
     console = Console(highlight=False, soft_wrap=True)
     broken = False
     for check in health.examine(chosen, api.store_path(store, chosen)):

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from omnilive.cli import options
 from omnilive.errors import CheckpointError, UsageError
-from omnilive.nn.places import need_packages
+from omnilive.nn.places import free_bytes, need_packages
 from omnilive.serving import wire
 
 if TYPE_CHECKING:
@@ -129,13 +129,12 @@ def _places() -> list[dict[str, object]]:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = {f"cuda:{number}": torch.cuda.get_device_name(number) for number in range(count)}
+    free = {name: free_bytes(name) for name in ("cpu", *names)}
     return [
-        {
-            "device": f"cuda:{number}",
-            "name": torch.cuda.get_device_name(number),
-            "free_gb": round(torch.cuda.mem_get_info(number)[0] / 1e9, 1),
-        }
-        for number in range(count)
+        {"device": name, "name": names.get(name, "main memory"), "free_gb": round(room / 1e9, 1)}
+        for name, room in free.items()
+        if room is not None
     ]
 
 

@@ -51,7 +51,12 @@ class Check:
 
 
 def examine(config: Config, store: Path) -> Iterator[Check]:
-    """Yield the result of every check as it is known."""
+    """Yield the result of every check as it is known.
+
+    Raises:
+        ConfigError: the configuration lacks what its preset needs.
+    """
+    config = config.with_networks()
     yield Check(
         name="python",
         works=sys.version_info >= (3, 11),
@@ -61,6 +66,9 @@ def examine(config: Config, store: Path) -> Iterator[Check]:
     )
     for package in _PACKAGES:
         yield _package(package)
+    if config.preset == "ixc":
+        remedy = "omnilive models check DIR says more."
+        yield _tried("networks", True, lambda: _networks(config), remedy)
     for name, needed, trial, remedy in (
         ("hearing", True, lambda: _hearing(config), "pip install --force-reinstall omnilive"),
         ("reading", True, lambda: _reading(config), "pip install --force-reinstall rapidocr"),
@@ -97,6 +105,11 @@ def _tried(name: str, needed: bool, trial: Callable[[], str], remedy: str) -> Ch
     except Exception as error:  # a broken installation may raise anything
         found = f"{type(error).__name__}: {error}"
     return Check(name=name, works=False, needed=needed, found=found, remedy=remedy)
+
+
+def _networks(config: Config) -> str:
+    config.check_networks()
+    return f"the weights in {config.ixc.folder()} are whole, and there is room for them"
 
 
 def _hearing(config: Config) -> str:

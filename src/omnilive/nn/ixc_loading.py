@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from omnilive.nn.ixc_config import IxcConfig
-from omnilive.nn.places import need_packages
+from omnilive.nn.ixc_config import IxcConfig, PlaceConfig
+from omnilive.nn.places import Place, need_packages, place_of
 
 if TYPE_CHECKING:
     from omnilive.nn.reasoner import Reasoner
@@ -17,25 +17,42 @@ if TYPE_CHECKING:
 LOADING = logging.getLogger("omnilive.loading")
 
 
-def check_networks(config: IxcConfig, memory: str, tokenizer: str, audio: str) -> None:
-    """Judge the weights that will be loaded; reads headers only.
+def check_networks(
+    config: IxcConfig,
+    *,
+    memory: str,
+    tokenizer: str,
+    memory_place: PlaceConfig,
+    audio: str,
+    audio_place: PlaceConfig,
+) -> None:
+    """Judge the weights that will be loaded, and whether there is room; reads headers only.
 
     Args:
         config: names the folder of all weights, where the language model is looked for.
         memory: folder of the memory module.
         tokenizer: folder of its tokenizer; "" if that lies beside it.
+        memory_place: where it shall work.
         audio: folder of the audio module; "" without one.
+        audio_place: where it shall work.
 
     Raises:
-        BackendError: a package is missing.
+        BackendError: a package is missing, or memory is too small.
+        ConfigError: a device is not there.
         CheckpointError: weights are missing, damaged or of another network.
     """
     need_packages()
-    from omnilive.nn.weights_check import need_whole
-    from omnilive.nn.weights_folder import plan
+    from omnilive.nn.weights_check import need_room, need_whole
+    from omnilive.nn.weights_folder import Role, plan
 
     LOADING.info("Checking the weights")
-    need_whole(plan(config.folder(), memory, tokenizer, audio))
+    reports = need_whole(plan(config.folder(), memory, tokenizer, audio))
+    places: dict[Role, Place] = {
+        "reasoning": place_of(config.place, "ixc.place"),
+        "memory": place_of(memory_place, "memory.compressor.place"),
+        "audio": place_of(audio_place, "hearing.recognition.place"),
+    }
+    need_room(reports, places, eight_bit=config.eight_bit)
 
 
 def load_reasoner(config: IxcConfig) -> Reasoner:

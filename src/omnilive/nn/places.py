@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from omnilive.errors import BackendError, ConfigError
@@ -71,3 +72,17 @@ def place_of(config: PlaceConfig, name: str) -> Place:
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "bfloat16"
     return Place(device, dtype)
+
+
+def free_bytes(device: str) -> int | None:
+    """Return the bytes that are free on a device; None where nobody says."""
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    held = {name: rest.split()[0] for name, _, rest in (line.partition(":") for line in lines)}
+    return int(held["MemAvailable"]) * 1024 if "MemAvailable" in held else None

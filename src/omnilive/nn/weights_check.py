@@ -15,13 +15,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from omnilive.errors import CheckpointError
+from omnilive.errors import BackendError, CheckpointError
 from omnilive.nn.adapter import Adapter
 from omnilive.nn.audio_translation import HEAD as AUDIO_HEAD
 from omnilive.nn.audio_translation import AudioTranslationConfig, AudioTranslationNetwork
 from omnilive.nn.checkpoint import Checkpoint, read_config
 from omnilive.nn.memory_config import MemoryConfig
 from omnilive.nn.memory_network import HEAD, MemoryNetwork
+from omnilive.nn.places import Place, free_bytes
 from omnilive.nn.plora import PictureLoraLinear
 from omnilive.nn.reasoning_network import ReasoningConfig, ReasoningNetwork
 from omnilive.nn.tokenizer_internlm2 import TURN_END, TURN_START, InternLM2Tokenizer
@@ -86,7 +87,7 @@ def check_folder(root: Path, roles: Sequence[Role] = ROLES) -> tuple[ModuleRepor
     return tuple(reports)
 
 
-def need_whole(folders: Sequence[ModuleFolder]) -> None:
+def need_whole(folders: Sequence[ModuleFolder]) -> list[ModuleReport]:
     """Judge the networks that will be loaded.
 
     Raises:
@@ -98,12 +99,47 @@ def need_whole(folders: Sequence[ModuleFolder]) -> None:
                 f"The {each.role} network is missing: there is no folder {each.path}; "
                 "`omnilive models check` says what is there."
             )
-    faults = [problem for each in folders for problem in check_module(each).problems]
+    reports = [check_module(each) for each in folders]
+    faults = [problem for each in reports for problem in each.problems]
     if faults:
         more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
         raise CheckpointError(
             f"The weights cannot be used{more}: {faults[0]} `omnilive models check` says more."
         )
+    return reports
+
+
+def need_room(
+    reports: Sequence[ModuleReport], places: Mapping[Role, Place], *, eight_bit: bool
+) -> None:
+    """Compare what the networks take with what is free where they shall work.
+
+    Raises:
+        BackendError: it is not enough; says how much is wanted and what takes less.
+    """
+    wanted: dict[str, int] = {}
+    passing = 0
+    for each in reports:
+        place = places[each.role]
+        narrow = eight_bit and each.role == "reasoning"
+        whole = each.memory[place.dtype]
+        # In 8 bits, what stays wide has the width of the activations.
+        extra = 2 * (each.memory["float32"] // 4) if place.dtype == "float32" else 0
+        taken = min(whole, each.memory["8 bits"] + extra) if narrow else whole
+        wanted[place.device] = wanted.get(place.device, 0) + taken
+        if narrow or (each.role == "reasoning" and each.adapter is not None):
+            # Merged and rounded in main memory, then moved.
+            passing = whole - (taken if place.device == "cpu" else 0)
+    if passing:
+        wanted["cpu"] = wanted.get("cpu", 0) + passing
+    for device, count in wanted.items():
+        free = free_bytes(device)
+        if free is not None and free < count:
+            raise BackendError(
+                f"The networks take {count / 1e9:.1f} GB of memory on {device} and "
+                f"{free / 1e9:.1f} GB are free; set ixc.eight_bit = true, a narrower dtype or "
+                "another device for one of them, or end what else runs there."
+            )
 
 
 def check_module(found: ModuleFolder) -> ModuleReport:
