@@ -301,7 +301,10 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """What `sense` will still report of this stream starts at or after `at_ns` (decision 0003)."""
+    """What `sense` will still report of this stream starts at or after `at_ns` (decision 0003).
+
+    Except long silences: they are told when they are over (decision 0013).
+    """
 
     stream: int
     sense: Literal["hearing", "seeing"]

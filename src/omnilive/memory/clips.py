@@ -26,6 +26,8 @@ from omnilive.memory.vectors import pack_vector, pack_vectors
 EMBEDDED_KINDS: tuple[Kind, ...] = ("speech", "screen", "picture")
 MAX_TEXT_CHARACTERS = 20_000
 
+_SILENCE = "silence"  # as `SoundEvent.label` says it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMoment:
@@ -39,6 +41,11 @@ class NewMoment:
     voice: Voice = "ambient"
     asked: bool = False
     details: bytes | None = None
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether it is a long silence: nothing new, and told only when it is over."""
+        return self.kind == "sound" and self.text == _SILENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +131,8 @@ def add_moments(
     """Add what was perceived late to a clip that is already remembered."""
     vectors = _embed(embedder, moments)
     with database.transaction():
-        database.run("UPDATE node SET quiet = 0 WHERE id = ?", (node,))
+        if not all(moment.is_silence for moment in moments):
+            database.run("UPDATE node SET quiet = 0 WHERE id = ?", (node,))
         rows = _insert_moments(database, node, stream, moments, vectors, embedder)
         parent = database.row(
             "SELECT p.id FROM node n JOIN node p ON p.id = n.parent "

@@ -197,7 +197,7 @@ class PendingStream:
             if self.ended_ns is None and not self._is_passed(oldest.clip.end_ns):
                 return None
             return self._assemble(oldest)
-        if self.ended_ns is not None and self.moments:
+        if self.ended_ns is not None and not all(each.is_silence for each in self.moments):
             # Heard after the last clip, or there never was one: it still belongs somewhere.
             start_ns = max(self.committed_ns, self.started.at_ns)
             end_ns = max([self.ended_ns, start_ns + 1, *(m.end_ns for m in self.moments)])
@@ -234,11 +234,17 @@ class PendingStream:
         self.spoiled = [span for span in self.spoiled if span[1] > settled_ns]
 
     def take_late(self) -> list[NewMoment]:
-        """Return moments whose clip is remembered already; they stay until `drop` is called."""
+        """Return moments whose clip is remembered already; they stay until `drop` is called.
+
+        Long silences always go this way: no clip waits for the end of one (decision 0013).
+        """
         # Every event asks for this, so a crowd of pending moments must not be gone through.
-        if not self.has_late:
+        over = self.ended_ns is not None and not self.clips
+        if not self.has_late and not over:
             return []
-        return [m for m in self.moments if m.start_ns < self.committed_ns]
+        return [
+            m for m in self.moments if m.start_ns < self.committed_ns or (over and m.is_silence)
+        ]
 
     def drop(self, moments: list[NewMoment]) -> None:
         """The store has taken these moments."""
@@ -271,7 +277,7 @@ class PendingStream:
         inside = [
             moment if moment.kind != "screen" else replace(moment, end_ns=clip.end_ns)
             for moment in self.moments
-            if moment.start_ns < clip.end_ns or is_last
+            if (moment.start_ns < clip.end_ns or is_last) and not moment.is_silence
         ]
         moments = (*self._own_moments(pending), *inside)
         return replace(clip, moments=moments, tokens=self.tokens.get(clip.id))

@@ -335,10 +335,7 @@ class Memory:
                 self._store.note_heard(heard)
         for pending in [*self._ending, *self._streams.values()]:
             stream = pending.started.stream
-            late = pending.take_late()
-            if late:
-                self._store.add_late(stream, late, self._embedder)
-                pending.drop(late)
+            self._commit_late(pending)
             while (clip := pending.ready()) is not None:
                 memory = self._commit_clip(clip, pending.fragment())
                 pending.committed(clip)
@@ -347,6 +344,7 @@ class Memory:
                 self._recall.keep_up()
                 yield memory
                 self._keeper.after_clip()
+            self._commit_late(pending)
             if pending.ended_ns is not None:
                 self._store.end_epoch(
                     pending.started.epoch, pending.ended_ns, complete=pending.complete
@@ -360,6 +358,12 @@ class Memory:
         self._late.store()
         for text in [*self._keeper.notices(), *self._late.notices()]:
             yield Notice(stage="memory", text=text)
+
+    def _commit_late(self, pending: PendingStream) -> None:
+        late = pending.take_late()
+        if late:
+            self._store.add_late(pending.started.stream, late, self._embedder)
+            pending.drop(late)
 
     def _commit_clip(self, clip: NewClip, fragment: RecordedFragment | None) -> ClipMemory:
         """Remember a clip; its recording only while there is room for it."""

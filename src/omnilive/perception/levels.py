@@ -40,7 +40,7 @@ class LevelsConfig:
         background_window_s: how far back the background reaches.
         silence_below_db: below this it is silent.
         min_silence_s: shorter silences are not reported.
-        max_silence_s: a longer one is reported in parts, so that no clip waits for its end.
+        max_silence_s: a longer one is reported in parts.
     """
 
     enabled: bool = True
@@ -115,9 +115,8 @@ class LevelMeter:
 
     @property
     def open_ns(self) -> int | None:
-        """Start of whatever may still be reported; None if nothing is open."""
-        starts = [one.start_ns for one in (self._loud, self._silent) if one is not None]
-        return min(starts, default=None)
+        """Start of the loud sound that is open, if any; a silence holds nothing up."""
+        return None if self._loud is None else self._loud.start_ns
 
     def push(self, at_ns: int, end_ns: int, power: float, *, is_speech: bool) -> list[Sound]:
         """Take the next block and return the sounds that are over.
