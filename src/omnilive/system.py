@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import platformdirs
 
@@ -23,12 +23,13 @@ from omnilive.media.resampling import resample
 from omnilive.media.source import Source
 from omnilive.memory.compressor import Compressor
 from omnilive.memory.embedding import build_embedder
-from omnilive.memory.learned import load_learned_memory
+from omnilive.memory.learned import LearnedMemory
 from omnilive.memory.stage import Memory, MemoryConfig
 from omnilive.memory.store import Store
 from omnilive.memory.streams import SourceFile
 from omnilive.nn.ixc_config import IxcConfig
-from omnilive.nn.ixc_loading import LOADING, check_networks, load_reasoner
+from omnilive.nn.ixc_loading import LOADING, check_networks, is_loaded, load_reasoner
+from omnilive.nn.sharing import shared
 from omnilive.perception.backends import (
     HearingBackends,
     build_frame_embedder,
@@ -50,9 +51,7 @@ from omnilive.speech.stage import Speech, SpeechConfig
 from omnilive.speech.synthesizer import EspeakConfig, EspeakSynthesizer
 from omnilive.stage import Stage
 
-if TYPE_CHECKING:
-    from omnilive.nn.reasoner import Reasoner
-
+_dialogues = itertools.count(1)
 SCHEMA = 1  # of the configuration file
 
 
@@ -255,11 +254,11 @@ class System:
         wall_clock: Callable[[], int] | None = None,
     ) -> None:
         given, config = config, config.with_networks()
-        if given.seeing.clips.cuts != config.seeing.clips.cuts:
-            LOADING.info("There is no siglip/ among the weights, so cuts are found adaptively")
-        config.check_networks()
+        if not is_loaded(config.ixc):
+            if given.seeing.clips.cuts != config.seeing.clips.cuts:
+                LOADING.info("There is no siglip/ among the weights: cuts are found adaptively")
+            config.check_networks()
         self.config = config
-        self._dialogues = itertools.count(1)
         self.num_recognisers = 1  # models loaded at most, for sound of several streams at once
         self._hearing: HearingBackends | None = None
         self._reader: TextReader | None = None
@@ -269,10 +268,11 @@ class System:
         self._closed = False
         self.store = Store.open(store, write=write, doing=doing, now_wall_ns=now_wall_ns)
         try:
-            self.learned = load_learned_memory(config.memory.compressor)
-            self.reasoner: Reasoner | None = None
-            if config.preset == "ixc":
-                self.reasoner = load_reasoner(config.ixc)
+            compressor = config.memory.compressor
+            self.learned: LearnedMemory | None = None
+            if compressor.weights:
+                self.learned = shared(compressor, lambda: LearnedMemory.load(compressor))
+            self.reasoner = load_reasoner(config.ixc) if config.preset == "ixc" else None
             self.memory = Memory(
                 self.store,
                 config.memory,
@@ -305,7 +305,7 @@ class System:
             backend = LanguageBackend(config.answerer, chat, backend)
         predictor = None
         if self.reasoner is not None:
-            dialogue = str(next(self._dialogues))
+            dialogue = str(next(_dialogues))
             backend = IxcBackend(config.ixc, config.answerer, self.reasoner, dialogue, backend)
             predictor = self.reasoner if config.ixc.instruction == "model" else None
         # In the order in which the offline driver visits them; memory comes after perception.
@@ -378,8 +378,6 @@ class System:
             self._hearing.close()
         if self._reader is not None:
             self._reader.close()
-        if self.reasoner is not None:
-            self.reasoner.close()
         self.store.close()
 
     def num_unremembered(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from omnilive import presets
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError, ConfigError, UsageError
 from omnilive.nn import places, weights_check
+from omnilive.nn.ixc_loading import is_loaded
 from omnilive.nn.reasoner import Reasoner
 from omnilive.nn.reasoning_request import ReasoningRequest
 from omnilive.system import System
@@ -134,8 +136,18 @@ def test_one_network_serves_all_sessions(tree: Path, tmp_path: Path) -> None:
         assert backends[0] is not backends[1]
         assert backends[0]._model is backends[1]._model is system.reasoner
         assert backends[0]._dialogue != backends[1]._dialogue
+        # Every question over HTTP opens the memory anew: nothing is loaded for it.
+        reader = System(presets.ixc(str(tree)), tmp_path / "memory", write=False)
+        assert reader.reasoner is system.reasoner
+        assert reader.learned is system.learned
+        reader.close()
+        assert is_loaded(system.config.ixc)
     finally:
         system.close()
+    of = system.config.ixc
+    del system, reader, first, second, backends
+    gc.collect()
+    assert not is_loaded(of)
 
 
 def test_settings_reach_every_part(tree: Path) -> None:

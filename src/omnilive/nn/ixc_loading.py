@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from omnilive.nn.ixc_config import IxcConfig, PlaceConfig
 from omnilive.nn.places import Place, need_packages, place_of
+from omnilive.nn.sharing import is_held, shared
 
 if TYPE_CHECKING:
     from omnilive.nn.reasoner import Reasoner
@@ -55,8 +56,13 @@ def check_networks(
     need_room(reports, places, eight_bit=config.eight_bit)
 
 
+def is_loaded(config: IxcConfig) -> bool:
+    """Whether the language model of this configuration is in use in this process."""
+    return is_held(config)
+
+
 def load_reasoner(config: IxcConfig) -> Reasoner:
-    """Load the language model, once for all sessions.
+    """Return the language model, loaded once for all sessions and systems of this process.
 
     Raises:
         CheckpointError: weights or tokenizer are missing, damaged or of another network.
@@ -64,4 +70,4 @@ def load_reasoner(config: IxcConfig) -> Reasoner:
     """
     from omnilive.nn.reasoner import Reasoner
 
-    return Reasoner.load(config, LOADING.info)
+    return shared(config, lambda: Reasoner.load(config, LOADING.info))

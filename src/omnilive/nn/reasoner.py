@@ -144,11 +144,6 @@ class Reasoner:
         kept = self._dialogues.get(dialogue)
         return 0 if kept is None else kept.num_bytes
 
-    def close(self) -> None:
-        """Let go of all dialogues."""
-        with self._step:
-            self._dialogues.clear()
-
     # --- the prompt ---------------------------------------------------------------------
 
     @torch.no_grad()
