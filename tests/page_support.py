@@ -18,7 +18,7 @@ from omnilive.presets import embedded
 from omnilive.system import Config
 from omnilive.web.server import Server, ServerOptions
 
-PATIENCE_S = 60.0  # a bound that is never reached, not a promise
+PATIENCE_S = 120.0  # a bound that is never reached, not a promise
 _MOST_STRETCHES = 8  # of a phrase, evenly, are looked for
 _RECORD = """() => {
   const {context, node} = omnilive.output();

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from browser_support import browser
@@ -266,6 +266,7 @@ def test_pictures_of_any_shape_are_recorded(size: tuple[int, int]) -> None:
 
 
 @settings(deadline=None)
+@example((1, 1431), (1, 1), 1080)
 @given(
     st.tuples(st.integers(1, 4000), st.integers(1, 4000)),
     st.tuples(st.integers(1, 4000), st.integers(1, 4000)),

@@ -117,10 +117,10 @@ def _watch(store: Path, *, ask: bool) -> tuple[int, int, int, int]:
         pacer.keep(event)
         sent += len(event.samples) if isinstance(event, AudioChunk) else 0
         session.feed(event)
-        if ask and isinstance(event, VideoFrame) and not session._turns:
+        if ask and isinstance(event, VideoFrame) and not session._turns.all():
             session.ask("what was said?", turn=f"q{event.at_ns}")
         if isinstance(event, StreamEnded):
-            for turn in list(session._turns):
+            for turn in session._turns.all():
                 session.interrupt(turn)
     session.close()
     for event in session.events(0):

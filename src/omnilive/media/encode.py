@@ -87,6 +87,8 @@ class Canvas(NamedTuple):
     def suits(self, pixels: Pixels, height: int) -> bool:
         """Whether this picture is shown large enough on this canvas."""
         own = Canvas.of(pixels, height)
+        if own == self:
+            return True
         width, lines = self.inner(pixels)
         return width * lines >= _WORTH * own.width * own.height
 
