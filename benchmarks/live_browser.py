@@ -18,6 +18,7 @@ from omnilive.events import AnswerEnded, AnswerStarted, AnswerText, Event, Heard
 from omnilive.media.pushed import PushedReader
 from omnilive.serving.conversation import LiveConversation
 from omnilive.serving.playout import Playout
+from omnilive.web.peer import Peer
 from omnilive.web.server import Server
 
 sys.path.insert(0, str(ROOT / "tests"))  # where the browser is driven from
@@ -75,6 +76,7 @@ class Notes:
         self.messages: list[tuple[float, dict[str, Any]]] = []
         self.sound: list[tuple[int, Samples]] = []
         self.readers: list[PushedReader] = []
+        self.ends: list[tuple[float, str, str]] = []
         self.phrases: dict[str, list[np.ndarray]] = {}
 
     def all(self, event: str) -> list[dict[str, Any]]:
@@ -96,6 +98,14 @@ class Notes:
                 self.readers.append(reader)
             self.sound.append((reader._sound.end - samples.size, samples.copy()))
 
+        end = Peer.end
+
+        async def ended(peer: Any, reason: str) -> None:
+            if not peer.has_ended:
+                state = peer._connection.connectionState
+                self.ends.append((time.monotonic(), reason, state))
+            await end(peer, reason)
+
         def laid(playout: Any, audio: Any) -> None:
             put(playout, audio)
             turn = playout._queue.get(audio.turn_id)
@@ -105,11 +115,12 @@ class Notes:
         LiveConversation._send = told  # type: ignore[method-assign]
         PushedReader.push_audio = pushed  # type: ignore[method-assign]
         Playout.put = laid  # type: ignore[method-assign]
+        Peer.end = ended  # type: ignore[method-assign]
         try:
             yield self
         finally:
             LiveConversation._send, PushedReader.push_audio = send, push  # type: ignore[method-assign]
-            Playout.put = put  # type: ignore[method-assign]
+            Playout.put, Peer.end = put, end  # type: ignore[method-assign]
 
     def microphone(self) -> Samples:
         """All sound that came from the newest page, 16 kHz; what is missing is silence."""

@@ -271,6 +271,15 @@ class Peer:
         await self._pc.setLocalDescription(await self._pc.createOffer())
         return self._pc.localDescription.sdp
 
+    @property
+    def lost(self) -> str:
+        """Why the connection is over; "" while it stands."""
+        for _, message in self.mailbox.messages[-50:]:
+            if message["event"] == "bye":
+                return str(message["reason"])
+        state = self._pc.connectionState
+        return "" if state in ("connected", "connecting", "new") else f"The connection is {state}."
+
     def tell(self, command: str, **fields: object) -> None:
         text = json.dumps({"command": command, **fields})
         self._loop.loop.call_soon_threadsafe(self._channel.send, text)

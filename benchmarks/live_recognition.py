@@ -17,18 +17,18 @@ The page is told to wait for its wake phrase, so that what it hears does not cut
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from live_browser import Notes, sound_health, tab
-from machine import describe_machine, go_ahead, show
+from machine import describe_machine, show
 
 from omnilive.cancel import Cancel
 from omnilive.events import (
@@ -165,23 +165,12 @@ def listened(samples: Samples, backends: HearingBackends) -> list[str]:
     return found
 
 
-def burn(stop: Any) -> None:
-    number = 1
-    while not stop.is_set():
-        for _ in range(100_000):
-            number = number * 48_271 % 2_147_483_647
-
-
 def through_browser(
     microphone: Path, seconds: float, *, raw: bool, answering: bool, loaded: bool
 ) -> tuple[list[str], Samples, dict[str, object]]:
     """Return the words heard live, the sound that came, and what was found missing."""
     notes = Notes()
-    stop = multiprocessing.Event()
-    burners = [
-        multiprocessing.Process(target=burn, args=(stop,), daemon=True)
-        for _ in range(os.cpu_count() or 1)
-    ]
+    burners: list[subprocess.Popen[bytes]] = []
     with tab(microphone, notes, story=20 if answering else 0, before=RAW if raw else "") as page:
         (conversation,) = page.server.context.house.open_ones()
         conversation.configure(address="wake")
@@ -189,20 +178,23 @@ def through_browser(
             page.type("What is the story?")
             page.until_received("speaking")
         if loaded:
-            for each in burners:
-                each.start()
+            burners = [
+                subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+                for _ in range(os.cpu_count() or 1)
+            ]
         begun, spoken_ms = time.monotonic(), 0
         while time.monotonic() - begun < seconds:
             page.page.wait_for_timeout(500)
             if answering:
                 spoken_ms += 500 * (page.floor() == "answering")
-        stop.set()
+        page.page.wait_for_timeout(3000)
         for each in burners:
-            if each.pid is not None:
-                each.join()
-        page.page.wait_for_timeout(3000 if not loaded else 6000)
+            each.kill()
+            each.wait()
         health = sound_health(page.server)
         counts = notes.readers[-1].counts
+        if len(notes.readers) > 1:
+            print(f"the page connected {len(notes.readers)} times:", *notes.ends, file=sys.stderr)
         utterances = [message["text"] for message in notes.all("utterance")]
         sent = notes.all("stream")
     assert sent
@@ -220,12 +212,10 @@ def through_browser(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recordings", type=Path, help="folder with jfk.flac and others")
+    parser.add_argument("--only", help="only the condition whose name begins so")
     parser.add_argument("--runs", type=int, default=1, help="of every condition")
-    parser.add_argument("--ahead", action="store_true", help="go ahead of other processes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if options.ahead and not go_ahead():
-        parser.error("--ahead needs Linux with autogroups, and root")
     if not options.json:
         print(describe_machine())
     from browser_support import LEAD_S, write_microphone
@@ -250,6 +240,8 @@ def main() -> None:
         microphone = Path(folder) / "voice.wav"
         write_microphone(microphone, [(lead_s, samples)], lead_s + seconds + 20)
         for name, how in conditions.items():
+            if options.only and not name.startswith(options.only):
+                continue
             for _ in range(options.runs):
                 heard, sound, told = through_browser(
                     microphone, LEAD_S + lead_s + seconds + 4, **how

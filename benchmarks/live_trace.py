@@ -14,8 +14,10 @@ import contextlib
 import dataclasses
 import functools
 import json
+import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,13 +48,14 @@ def install(trace: Trace) -> None:
     Rows (the time of the mark first):
         sound: reader, position of the end in samples, first and last loud position (-1: none)
         frame: reader, source time
+        sound came, picture came: reader, time by its sender's clock
         epoch: reader, stream, stream time of its start
         worked: stream, sense, stream time of the end, begun
         said: kind, utterance, stream, start_ns, end_ns, text is empty, end of the deciding sound
         asked: turn, utterance; dismissed: utterance
         model: name, begun, samples it was given
         taken: turn, phrase, offset, index; sent: RTP time
-        message: event, turn, state
+        message: event, turn, state; ended: why a connection ended, its state
     """
     _mark_inputs(trace)
     _mark_stages(trace)
@@ -63,6 +66,7 @@ def install(trace: Trace) -> None:
 def _mark_inputs(trace: Trace) -> None:
     from omnilive.media.pushed import PushedReader
     from omnilive.serving.feeder import Feeder
+    from omnilive.web.intake import Intake
 
     push_audio, push_frame, begin = PushedReader.push_audio, PushedReader.push_frame, Feeder._begin
 
@@ -85,6 +89,17 @@ def _mark_inputs(trace: Trace) -> None:
             trace.mark("epoch", id(inner), outcome[0].stream, outcome[0].at_ns)
         return outcome
 
+    sound_came, picture_came = Intake.sound_came, Intake.picture_came
+
+    def came(self: Any, piece: Any, sent_ns: int) -> None:
+        trace.mark("sound came", id(self.reader), sent_ns)
+        sound_came(self, piece, sent_ns)
+
+    def seen(self: Any, picture: Any, sent_ns: int) -> None:
+        trace.mark("picture came", id(self.reader), sent_ns)
+        picture_came(self, picture, sent_ns)
+
+    Intake.sound_came, Intake.picture_came = came, seen  # type: ignore[method-assign]
     PushedReader.push_audio = pushed_sound  # type: ignore[method-assign]
     PushedReader.push_frame = pushed_frame  # type: ignore[method-assign]
     Feeder._begin = begun  # type: ignore[method-assign]
@@ -190,6 +205,7 @@ def _mark_outputs(trace: Trace) -> None:
 
     from omnilive.serving.conversation import LiveConversation
     from omnilive.serving.playout import Playout
+    from omnilive.web.peer import Peer
 
     take, send = Playout.take, LiveConversation._send
     send_rtp = RTCDtlsTransport._send_rtp
@@ -206,6 +222,15 @@ def _mark_outputs(trace: Trace) -> None:
             trace.mark(
                 "message", message["event"], message.get("turn", ""), message.get("state", "")
             )
+
+    end = Peer.end
+
+    async def ended(self: Any, reason: str) -> None:
+        if not self.has_ended:
+            trace.mark("ended", reason, self._connection.connectionState)
+        await end(self, reason)
+
+    Peer.end = ended  # type: ignore[method-assign]
 
     async def sent(self: Any, data: bytes) -> None:
         is_rtp = not 192 <= data[1] <= 223  # RTCP goes the same way
@@ -245,6 +270,13 @@ def behind_ms(trace: Trace) -> float:
     return worst
 
 
+def busy_s() -> tuple[float, float]:
+    """Return seconds that the machine's cores worked for anybody; that its host took from them."""
+    numbers = [int(each) for each in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    tick = os.sysconf("SC_CLK_TCK")
+    return (sum(numbers) - numbers[3] - numbers[4] - numbers[7]) / tick, numbers[7] / tick
+
+
 def mark_usage(trace: Trace, name: str) -> None:
     """Note CPU seconds of this process and of its children that live, the waits, the load."""
     times = os.times()
@@ -255,7 +287,18 @@ def mark_usage(trace: Trace, name: str) -> None:
                 parts = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
                 children += (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
     load = os.getloadavg()[0]
-    trace.mark("usage", name, times.user + times.system, waited_s(), load, children)
+    threads = {}
+    for thread in threading.enumerate():
+        with contextlib.suppress(OSError, IndexError):
+            stat = Path(f"/proc/self/task/{thread.native_id}/stat").read_text()
+            parts = stat.rpartition(")")[2].split()
+            used = (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+            role = thread.name.removeprefix("omnilive ").rstrip("0123456789_- ")
+            threads[role] = threads.get(role, 0.0) + used
+    trace.mark("threads", name, threads)
+    busy, stolen = busy_s()
+    own = times.user + times.system
+    trace.mark("usage", name, own, waited_s(), load, children, busy, stolen)
 
 
 def main() -> None:
@@ -267,6 +310,7 @@ def main() -> None:
     from omnilive.presets import embedded
     from omnilive.web.server import Server, ServerOptions
 
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # aiortc tells of every late message
     trace = Trace()
     install(trace)
     usual = embedded()
