@@ -39,8 +39,6 @@ from omnilive.web.tokens import Tokens, make_token
 _log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
-SWITCH_INTERVAL_S: float | None = None
-"""How long a thread keeps the interpreter (`sys.setswitchinterval`); None leaves it as it is."""
 _UPKEEP_EVERY_S = 1.0
 _GOODBYE_S = 3
 _START_S = 30.0
@@ -147,8 +145,6 @@ class Server:
 
     def start(self) -> None:
         """Answer requests from now on."""
-        if SWITCH_INTERVAL_S is not None:
-            sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._thread.start()
         self._upkeep.start()
         deadline = time.monotonic() + _START_S
