@@ -1,0 +1,1 @@
+"""The training tasks of the paper, one file each."""
