@@ -52,7 +52,7 @@ class Task(Protocol):
     source: Source
 
     def trained(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Return what this task changes, by names that last (the optimiser's state is kept by them)."""
+        """Return what this task changes; the names last, the optimiser keeps its state by them."""
         ...
 
     def loss(self, batch: Any) -> Losses:

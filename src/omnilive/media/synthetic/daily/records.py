@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from omnilive.media.synthetic.records import Said, Span
 
-
 DailyQuestionKind: TypeAlias = Literal[
     "attribute",
     "count",
