@@ -52,6 +52,7 @@ SPOTS = (
 RIDES = ("train", "bus", "boat", "taxi")
 DONE = ("moved", "rose", "fell", "grew", "shrank")
 """What a thing did, one verb for each of `catalogue.ACTIONS` (left and right are one)."""
+TO_DO = ("move", "rise", "fall", "grow", "shrink")
 
 _SPLITS: tuple[Split, ...] = ("train",) * 8 + ("validation", "test")
 _WORD = re.compile(r"[a-z']+")
@@ -246,7 +247,7 @@ def _plain(template: str) -> Callable[[random.Random], str]:
             day=rng.choice(DAYS),
             amount=rng.choice(AMOUNTS),
             done=rng.choice(DONE),
-            do=rng.choice(("move", "rise", "fall", "grow", "shrink")),
+            do=rng.choice(TO_DO),
         )
 
     return made
@@ -381,7 +382,7 @@ def _everything() -> Iterator[str]:
     """Yield texts that hold every word: all fillers, and every template once."""
     rng = random.Random(0)
     yield from FIXED
-    for words in (NAMES, DAYS, AMOUNTS, ITEMS, COUNTED, SPOTS, RIDES, DONE):
+    for words in (NAMES, DAYS, AMOUNTS, ITEMS, COUNTED, SPOTS, RIDES, DONE, TO_DO):
         yield from words
     for words in (tuple(COLOURS), TEXTURES, SIZES, PLACES, SOUNDS):
         yield from words
