@@ -27,7 +27,7 @@ class Qwen2Tokenizer:
     """Text to token ids and back."""
 
     def __init__(self, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
-        self._tokenizer = _built(vocabulary, merges)
+        self._tokenizer = built(vocabulary, merges)
         self._size = max(vocabulary.values(), default=-1) + 1
 
     @classmethod
@@ -77,7 +77,12 @@ def byte_symbols() -> tuple[str, ...]:
     return (*map(chr, printable), *(chr(256 + number) for number in range(len(others))))
 
 
-def _built(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
+def built(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
+    """Return the library's tokenizer that cuts and merges as Qwen2 does.
+
+    Raises:
+        ValueError: merges and vocabulary do not fit.
+    """
     from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
     from tokenizers.models import BPE
 
