@@ -9,7 +9,7 @@ time: rotary base 10000, although Qwen2's own files say 1000000.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,36 @@ class AudioMarks:
     turn_end: int = 151_645
     sound_start: int = 151_647
     sound_end: int = 151_648
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], vocab_size: int) -> AudioMarks:
+        """Read the marks of a network with a vocabulary of its own; what is missing is as released.
+
+        Args:
+            values: `audio_marks` of our own `config.json`; the release's has none.
+            vocab_size: rows of the embedding.
+
+        Raises:
+            CheckpointError: a mark is no row of its own.
+        """
+        known = {field.name for field in fields(cls)}
+        if not isinstance(values, Mapping) or not set(values) <= known:
+            raise CheckpointError(
+                "The configuration of the audio module has unusable audio_marks; "
+                f"they are {', '.join(sorted(known))}."
+            )
+        try:
+            marks = cls(**{name: int(value) for name, value in values.items()})
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"The audio_marks of the audio module are no numbers: {error}."
+            ) from error
+        ids = {getattr(marks, name) for name in known}
+        if values and (len(ids) < len(known) or min(ids) < 0 or max(ids) >= vocab_size):
+            raise CheckpointError(
+                "The audio_marks of the audio module are no ids of its vocabulary, one each."
+            )
+        return marks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +106,9 @@ class AudioTranslationConfig:
             "max_position_embeddings": 32_768,
             "tie_word_embeddings": values.get("tie_word_embeddings", False),
         }
-        return cls(encoder=encoder, decoder=Qwen2Config.from_dict({**defaults, **text}))
+        decoder = Qwen2Config.from_dict({**defaults, **text})
+        marks = AudioMarks.from_dict(values.get("audio_marks") or {}, decoder.vocab_size)
+        return cls(encoder=encoder, decoder=decoder, marks=marks)
 
 
 class _Projector(nn.Module):
