@@ -10,7 +10,7 @@ Shapes: B pictures, C channels, H W pixels, L patches and the class token, D wid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,6 +190,11 @@ class ClipTower(nn.Module):
         Raises:
             BackendError: pictures of another size, or a layer that is not there.
         """
+        (states,) = self.layers(pixels_BCHW, (layer,))
+        return states
+
+    def layers(self, pixels_BCHW: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return the patch vectors of several hidden layers, by one pass; see `forward`."""
         config = self.config
         size = (config.num_channels, config.image_size, config.image_size)
         if pixels_BCHW.ndim != 4 or tuple(pixels_BCHW.shape[1:]) != size:
@@ -197,13 +202,17 @@ class ClipTower(nn.Module):
                 f"The vision tower takes pictures of {size}, not {tuple(pixels_BCHW.shape[1:])}; "
                 "bring them to its size first."
             )
-        num_run = layer if layer >= 0 else config.num_layers + 1 + layer
-        if not 0 <= num_run <= config.num_layers:
-            raise BackendError(
-                f"The vision tower has no hidden layer {layer}; it has {config.num_layers}."
-            )
+        numbers = [each if each >= 0 else config.num_layers + 1 + each for each in layers]
+        for layer, number in zip(layers, numbers, strict=True):
+            if not 0 <= number <= config.num_layers:
+                raise BackendError(
+                    f"The vision tower has no hidden layer {layer}; it has {config.num_layers}."
+                )
         x_BLD = self.vision_model.embeddings(pixels_BCHW.to(self.dtype))
         x_BLD = self.vision_model.pre_layrnorm(x_BLD)
-        for number in range(num_run):
-            x_BLD = self.vision_model.encoder.layers[number](x_BLD)
-        return x_BLD[:, 1:]
+        found = {0: x_BLD}
+        for number in range(1, max(numbers) + 1):
+            x_BLD = self.vision_model.encoder.layers[number - 1](x_BLD)
+            if number in numbers:
+                found[number] = x_BLD
+        return [found[number][:, 1:] for number in numbers]
