@@ -16,11 +16,15 @@ from omnilive import api
 from omnilive.memory.lock import WriterLock
 from omnilive.presets import embedded
 from omnilive.system import Config
+from omnilive.web.limits import Rate, RequestLimits
 from omnilive.web.server import Server, ServerOptions
 from world_support import watched
 
 TOKEN = "a-token-that-only-tests-know"
 WRITER = "omnilive watch door"
+# Tests of one server are one client, and ask faster than any user; those of the limits set others.
+_ENOUGH = Rate(10_000.0, 10_000)
+_NO_LIMITS = RequestLimits(read=_ENOUGH, ask=_ENOUGH, session=_ENOUGH, change=_ENOUGH)
 
 
 def store_copy(folder: Path) -> Path:
@@ -43,8 +47,8 @@ def written(store: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def serving(store: Path, *, config: Config | None = None, **options: Any) -> Iterator[Server]:
-    """A server that runs until the end of the block."""
-    chosen = ServerOptions(**({"port": 0, "token": TOKEN} | options))
+    """A server that runs until the end of the block; it refuses no client for its haste."""
+    chosen = ServerOptions(**({"port": 0, "token": TOKEN, "limits": _NO_LIMITS} | options))
     with Server(config or embedded(), store, chosen) as server:
         yield server
 

@@ -28,7 +28,7 @@ from omnilive.media.synthetic import World, render
 PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).parent / "media" / "rtsp_server.py"
 PASSWORD = "p@ss:w/rd"
-PATIENCE_S = 60.0  # a bound that is never reached, not a promise
+PATIENCE_S = 120.0  # a bound that is never reached, not a promise
 _CHECK = (
     "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); "
     "from gi.repository import Gst, GstRtspServer; Gst.init(None); "

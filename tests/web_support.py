@@ -31,6 +31,7 @@ from omnilive.web.webrtc import Answer, Peers
 
 RATE = 48_000
 PIECE = 960
+PATIENCE_S = 120.0  # a bound that is never reached, not a promise
 LOCAL = Reception(ice_addresses=("127.0.0.1",))
 
 
@@ -40,7 +41,7 @@ def spoken(text: str, rate: int = 16_000) -> Samples:
     return resample(said.samples, said.sample_rate, rate)
 
 
-def wait_for(truth: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(truth: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     """Wait until something is true; fails if it does not come true."""
     end = time.monotonic() + seconds
     while not truth():
@@ -114,7 +115,7 @@ class FakeConversation:
     def ended(self) -> None:
         """Wait until every reader was read to its end."""
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
 
@@ -288,7 +289,7 @@ class RtcPage:
             self._stop()
 
     def _call(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     def _stop(self) -> None:
         async def rest() -> None:
@@ -401,7 +402,7 @@ class SocketPage:
         self._stop.set()
         self._opened.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE_S)
 
     def vanish(self) -> None:
         self._stop.set()
@@ -441,7 +442,7 @@ def socket_server(conversation: Any, peers: Peers) -> Iterator[int]:
         yield listening.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_S)
         listening.close()
 
 

@@ -17,7 +17,6 @@ from talk_support import LongAnswer
 from web_support import LOCAL, RtcPage, SocketPage, socket_server, spoken, wait_for
 
 Connect = Callable[[], Any]
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +81,14 @@ def test_asked_aloud_answered_aloud_and_talked_over(
     page = connect()
     assert page.messages[0]["event"] == "hello"
     page.say(0.3 * spoken("Where is the hotel?"))
-    wait_for(lambda: came(page, "speaking"), PATIENCE_S)
-    wait_for(lambda: is_loud(page, 0.2), PATIENCE_S)
+    wait_for(lambda: came(page, "speaking"))
+    wait_for(lambda: is_loud(page, 0.2))
     mark = len(page.messages)
     page.say(0.3 * spoken("No, wait, tell me about the railway station please."))
-    wait_for(lambda: came(page, "hold", mark), PATIENCE_S)
-    wait_for(lambda: not is_loud(page, 0.2), PATIENCE_S)
-    wait_for(lambda: came(page, "interruption", mark), PATIENCE_S)
-    wait_for(lambda: came(page, "heard", mark), PATIENCE_S)
+    wait_for(lambda: came(page, "hold", mark))
+    wait_for(lambda: not is_loud(page, 0.2))
+    wait_for(lambda: came(page, "interruption", mark))
+    wait_for(lambda: came(page, "heard", mark))
     heard = came(page, "heard", mark)
     assert heard is not None
     assert not heard["complete"]
@@ -101,14 +100,14 @@ def test_a_page_that_comes_back_goes_on_in_the_same_conversation(
 ) -> None:
     first = connect()
     first.say(0.3 * spoken("Where is the hotel?"))
-    wait_for(lambda: came(first, "answer"), PATIENCE_S)
+    wait_for(lambda: came(first, "answer"))
     first.vanish()
     second = connect()
     assert second.messages[0]["event"] == "hello"
     assert second.messages[0]["session"] == conversation.id
     mark = len(second.messages)
     second.send({"command": "ask", "text": "And where is the station?"})
-    wait_for(lambda: came(second, "answer", mark), PATIENCE_S)
-    wait_for(lambda: is_loud(second, 0.2), PATIENCE_S)
+    wait_for(lambda: came(second, "answer", mark))
+    wait_for(lambda: is_loud(second, 0.2))
     second.send({"command": "stop"})
-    wait_for(lambda: not is_loud(second, 0.2), PATIENCE_S)
+    wait_for(lambda: not is_loud(second, 0.2))

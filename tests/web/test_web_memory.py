@@ -16,6 +16,7 @@ from http_support import client, code_of, serving, sse, store_copy, written
 from omnilive import api
 from omnilive.memory.moments import KINDS
 from omnilive.web.server import Server
+from web_support import wait_for
 from world_support import video, watched
 
 
@@ -191,12 +192,7 @@ def test_leaving_cuts_the_answer(server: Server) -> None:
     ):
         assert answer.status_code == 200
         next(answer.iter_raw(1))
-    for _ in range(500):
-        if server.context.asking.num_open == 0:
-            break
-        with client(server) as program:
-            program.get("/health")
-    assert server.context.asking.num_open == 0
+    wait_for(lambda: server.context.asking.num_open == 0)
 
 
 def test_questions_that_fail_hold_nothing_up(program: httpx.Client, server: Server) -> None:

@@ -128,7 +128,7 @@ def test_tls_of_its_own_has_the_fingerprint_it_prints(tmp_path: Path) -> None:
                 ssl=trusted,
                 proxy=None,
             ) as page:
-                assert json.loads(page.recv(timeout=30))["event"] == "hello"
+                assert json.loads(page.recv(timeout=PATIENCE_S))["event"] == "hello"
             served.stop()
             prints.append(served.about["fingerprint"])
     assert prints[0] == prints[1]

@@ -21,7 +21,7 @@ from omnilive.memory.store import Store
 from omnilive.presets import embedded
 from omnilive.web.server import Server
 from omnilive.web.webrtc import Answer
-from web_support import RtcPage, wait_for
+from web_support import PATIENCE_S, RtcPage, wait_for
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def socket_of(server: Server, session: str, **headers: str) -> ClientConnection:
 def received(socket: ClientConnection, event: str) -> dict[str, Any]:
     """Return the next message of a kind."""
     while True:
-        frame = socket.recv(timeout=30)
+        frame = socket.recv(timeout=PATIENCE_S)
         if isinstance(frame, str):
             message: dict[str, Any] = json.loads(frame)
             if message["event"] == event:

@@ -219,7 +219,7 @@ def test_a_page_that_leaves_is_detached_at_once(
     page = connect()
     wait_for(lambda: conversation.chunks())
     page.leave()
-    wait_for(lambda: conversation.detached, 5)
+    wait_for(lambda: conversation.detached)
     conversation.ended()
     assert conversation.media[0]
 
