@@ -27,6 +27,7 @@ from omnilive.media.synthetic.daily.catalogue import (
     TEXTURES,
     Split,
 )
+from omnilive.media.synthetic.daily.wording import in_place
 
 NAMES = ("Anna", "Tom", "Sara", "David", "Maria", "Peter", "Lucy", "Oscar")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -123,12 +124,12 @@ def _put(rng: random.Random) -> _Filled:
 
 
 def _lost(rng: random.Random) -> _Filled:
-    name, item, place = rng.choice(NAMES), rng.choice(ITEMS), rng.choice(PLACES)
+    name, item, where = rng.choice(NAMES), rng.choice(ITEMS), in_place(rng.choice(PLACES))
     verb, plain = rng.choice((("lost", "lose"), ("found", "find"), ("left", "leave")))
-    return f"{name} {verb} the {item} in the {place}.", (
-        (f"Where did {name} {plain} the {item}?", place),
-        (f"Who {verb} the {item} in the {place}?", name),
-        (f"What did {name} {plain} in the {place}?", item),
+    return f"{name} {verb} the {item} {where}.", (
+        (f"Where did {name} {plain} the {item}?", where),
+        (f"Who {verb} the {item} {where}?", name),
+        (f"What did {name} {plain} {where}?", item),
     )
 
 
@@ -199,6 +200,7 @@ def _opens(rng: random.Random) -> _Filled:
     )
 
 
+_BARE = frozenset({"rain", "knocking", "beeping", "clapping", "barking"})  # no "a" before them
 _SEEN_ITEMS = tuple(item for item in ITEMS if item in {kind.name for kind in KINDS})
 _OPENING = ("garden", "office", "beach", "station", "shop", "park")
 _TALK = (_put, _lost, _meet, _cost, _bought, _leaves, _bring, _wants, _gave, _opens)
@@ -224,13 +226,13 @@ def _an(words: str) -> str:
 def _plain(template: str) -> Callable[[random.Random], str]:
     """Return a maker of sentences from a template.
 
-    {thing}, {things}, {a_thing}, {kind}, {kinds}, {use}, {place}, {sound}, {name}, {other},
-    {item}, {spot}, {day}, {amount}, {done}, {do}.
+    {thing}, {things}, {a_thing}, {kind}, {kinds}, {trait}, {use}, {place}, {where}, {sound},
+    {a_sound}, {name}, {other}, {item}, {spot}, {day}, {amount}, {done}, {do}.
     """
 
     def made(rng: random.Random) -> str:
         name, other = rng.sample(NAMES, 2)
-        kind = rng.choice(KINDS)
+        kind, sound = rng.choice(KINDS), rng.choice(SOUNDS)
         return template.format(
             thing=_thing(rng),
             a_thing=_an(_thing(rng)),
@@ -239,7 +241,10 @@ def _plain(template: str) -> Callable[[random.Random], str]:
             kinds=kind.plural,
             use=rng.choice(KINDS).use,
             place=rng.choice(PLACES),
-            sound=rng.choice(SOUNDS),
+            where=in_place(rng.choice(PLACES)),
+            trait=rng.choice((*COLOURS, *TEXTURES, *SIZES)),
+            sound=sound,
+            a_sound=sound if sound in _BARE else _an(sound),
             name=name,
             other=other,
             item=rng.choice(ITEMS),
@@ -254,34 +259,51 @@ def _plain(template: str) -> Callable[[random.Random], str]:
 
 
 _INSTRUCTION_TEMPLATES = (
-    "What colour was the {kind} in the {place}?",
-    "What colour were the {kinds} in the {place}?",
-    "Was the {kind} in the {place} plain, striped or dotted?",
-    "Was the {kind} in the {place} small or large?",
-    "How many {things} were in the {place}?",
+    "What colour was the {kind} {where}?",
+    "What colour were the {kinds} {where}?",
+    "Was the {kind} {where} plain, striped or dotted?",
+    "Was the {kind} {where} small or large?",
+    "What pattern did the {thing} have?",
+    "What pattern did the {things} {where} have?",
+    "How big was the {thing}?",
+    "How big were the {things} {where}?",
+    "How many {things} were there?",
+    "How many {things} were there {where}?",
     "How many {things} have you seen?",
     "What came after the {thing}?",
     "What came before the {thing}?",
     "Which came first, the {kind} or the {thing}?",
+    "Which came first, the {things} or the {thing}?",
     "When was the {thing} here?",
+    "When was the {thing} there?",
+    "When were the {things} there?",
     "When did you see the {things}?",
     "When did the {sound} start?",
     "Where was the {thing}?",
     "Where were the {things}?",
     "What did they say about the {item}?",
-    "What did you hear in the {place}?",
+    "What did you hear {where}?",
     "Where did you hear the {sound}?",
-    "Did you hear the {sound} in the {place}?",
-    "What was written in the {place}?",
-    "What did the sign in the {place} say?",
+    "Did you hear the {sound} {where}?",
+    "Was {a_sound} heard?",
+    "What was written {where}?",
+    "What did the sign {where} say?",
+    "What did the sign say when the {thing} was there?",
+    "What did the sign say when the {things} were there?",
     "Did the {thing} {do}?",
-    "What {done} in the {place}?",
+    "What {done} {where}?",
     "What did the {thing} do?",
+    "What did the {thing} do first?",
+    "What did the {things} do last?",
     "Have you seen {a_thing}?",
-    "Was there {a_thing} in the {place}?",
+    "Was there {a_thing} {where}?",
+    "Was there a pair of {trait} glasses {where}?",
     "Where was the thing to {use}?",
     "When did you see something to {use}?",
     "What colour was the thing to {use}?",
+    "What colour was the thing to {use} with something {trait} {where}?",
+    "Where could one {use}?",
+    "Where could one {use} with something {trait}?",
     "What have you seen to {use}?",
     "Tell me about the {thing}.",
     "Please tell me where the {thing} was.",
@@ -292,6 +314,7 @@ FIXED = frozenset(
     (
         "What is this?",
         "What colour is this?",
+        "What pattern is this?",
         "What is it for?",
         "Where is this?",
         "How many are there?",
@@ -346,17 +369,17 @@ _PASSING_TEMPLATES = (
     "{name}, please put the {item} {spot}.",
     "Please give the {item} to {other}, {name}.",
     "{name}, bring me the {item} on {day}.",
-    "I will meet {name} in the {place}.",
+    "I will meet {name} {where}.",
     "I put the {item} {spot}.",
-    "I have seen {name} in the {place}.",
+    "I have seen {name} {where}.",
     "We have {amount} {kinds} here.",
-    "The {thing} is in the {place}.",
-    "The {thing} was in the {place} on {day}.",
-    "There is {a_thing} in the {place}.",
+    "The {thing} is {where}.",
+    "The {thing} was {where} on {day}.",
+    "There is {a_thing} {where}.",
     "Good morning, {name}.",
     "See you on {day}, {name}.",
     "{name} is late again.",
-    "{name} and {other} are in the {place}.",
+    "{name} and {other} are {where}.",
 )
 _NOT_INSTRUCTIONS = (
     *map(_plain, _PASSING_TEMPLATES),
