@@ -13,7 +13,8 @@
     |   |-- UnknownMoment    4   no moment has this id
     |   `-- MomentPinned     4   what shall be forgotten is pinned
     |-- BackendError         5   a recogniser, reader or server failed
-    |   `-- CheckpointError  5   the weights of a network are not what they should be
+    |   |-- CheckpointError  5   the weights of a network are not what they should be
+    |   `-- TrainingError    5   a training run cannot go on
     `-- Cancelled            1   a turn was cut while a backend was working
 
 Every message is one sentence that says what is wrong and, where it can, what to do next.
@@ -100,6 +101,10 @@ class BackendError(OmniLiveError):
 
 class CheckpointError(BackendError):
     """A network's weights or their configuration are missing, damaged or of another network."""
+
+
+class TrainingError(BackendError):
+    """A training run cannot go on; its last good checkpoint is whole."""
 
 
 class Cancelled(OmniLiveError):
