@@ -9,7 +9,7 @@ time: rotary base 10000, although Qwen2's own files say 1000000.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from omnilive.errors import BackendError, CheckpointError
 from omnilive.nn.audio_encoder import AudioEncoder, AudioEncoderConfig, frames_needed, num_states
-from omnilive.nn.checkpoint import Checkpoint, read_config
+from omnilive.nn.checkpoint import Checkpoint, read_config, save_checkpoint
 from omnilive.nn.key_value_cache import KeyValueCache
 from omnilive.nn.mel import HOP, log_mel
 from omnilive.nn.qwen2 import Qwen2Config, Qwen2Decoder
@@ -109,6 +109,34 @@ class AudioTranslationConfig:
         decoder = Qwen2Config.from_dict({**defaults, **text})
         marks = AudioMarks.from_dict(values.get("audio_marks") or {}, decoder.vocab_size)
         return cls(encoder=encoder, decoder=decoder, marks=marks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads."""
+        encoder, decoder = self.encoder, self.decoder
+        return {
+            "model_type": "qwen2_audio",
+            "audio_config": {
+                "num_mel_bins": encoder.num_bins,
+                "d_model": encoder.width,
+                "encoder_ffn_dim": encoder.ffn_width,
+                "encoder_layers": encoder.num_layers,
+                "encoder_attention_heads": encoder.num_heads,
+                "max_source_positions": encoder.max_positions,
+            },
+            "text_config": {
+                "vocab_size": decoder.vocab_size,
+                "hidden_size": decoder.width,
+                "intermediate_size": decoder.ffn_width,
+                "num_hidden_layers": decoder.num_layers,
+                "num_attention_heads": decoder.num_heads,
+                "num_key_value_heads": decoder.num_key_value_heads,
+                "rope_theta": decoder.rope_theta,
+                "rms_norm_eps": decoder.norm_eps,
+                "max_position_embeddings": decoder.max_positions,
+                "tie_word_embeddings": decoder.tie_embeddings,
+            },
+            "audio_marks": asdict(self.marks),
+        }
 
 
 class _Projector(nn.Module):
@@ -215,3 +243,11 @@ class AudioTranslationNetwork(nn.Module):
         unused = (HEAD,) if config.decoder.tie_embeddings else ()
         Checkpoint.open(folder).load_into(network, unused=unused, dtype=dtype, device=device)
         return network.eval().requires_grad_(False)
+
+    def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write the network into a folder that `load` reads; in its own precision if None.
+
+        Raises:
+            CheckpointError: the folder cannot be written, or numbers do not fit `dtype`.
+        """
+        save_checkpoint(folder, self.state_dict(), self.config.to_dict(), dtype=dtype)

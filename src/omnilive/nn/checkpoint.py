@@ -178,15 +178,37 @@ def read_config(folder: Path, name: str = CONFIG) -> dict[str, Any]:
     return _json_object(path)
 
 
-def save_checkpoint(folder: Path, state: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+def save_checkpoint(
+    folder: Path,
+    state: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write weights and configuration into one folder, in our own layout; replaced as a whole.
 
     The layout is `model.safetensors` and `config.json`, with names as in `state`.
 
+    Args:
+        folder: is made if missing.
+        state: tensors by name.
+        config: what `config.json` says.
+        dtype: precision in the file; that of the tensors if None.
+
     Raises:
-        CheckpointError: the folder cannot be written.
+        CheckpointError: the folder cannot be written, or a number does not fit `dtype`.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
+
+    if dtype is not None:
+        state = {name: each.detach().to(dtype) for name, each in state.items()}
+        wrong = [name for name, each in state.items() if not bool(torch.isfinite(each).all())]
+        if wrong:
+            raise CheckpointError(
+                f"{_some(wrong)} hold values that are no numbers of {_kind(dtype)}; "
+                "nothing was written."
+            )
 
     weights, settings = folder / "model.safetensors", folder / CONFIG
     try:
@@ -197,9 +219,11 @@ def save_checkpoint(folder: Path, state: Mapping[str, Tensor], config: Mapping[s
         unfinished = folder / "config.json.part"
         unfinished.write_text(json.dumps(dict(config), indent=1, sort_keys=True), encoding="utf-8")
         os.replace(unfinished, settings)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        # What was there before is whole: files are put in place only when they are complete.
+        why = error.strerror if isinstance(error, OSError) else "is the disk full?"
         raise CheckpointError(
-            f"{folder} could not be written ({error.strerror}); choose another folder."
+            f"{folder} could not be written ({why}); free the disk or choose another folder."
         ) from error
 
 

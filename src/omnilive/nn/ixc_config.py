@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from omnilive.errors import ConfigError
 
+Canvas: TypeAlias = Literal["composite", "squash"]
 Precision: TypeAlias = Literal["auto", "bfloat16", "float16", "float32"]
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
 
@@ -84,6 +85,8 @@ class IxcConfig:
         system: system text; the release's examples have none.
         clip_frames: pictures of retrieved clips that are shown, on one canvas.
         newest_frames: newest pictures that are shown, on one canvas (the release takes two).
+        canvas: how frames become one picture: "composite" is the release's, "squash" gives each a
+            tile of its own without a label, as small towers want it.
         texts: remembered words that are told beside the tokens; 0 is the release's way.
         instruction: "model" asks the language model whether an utterance is meant for it, "rules"
             are those of the embedded preset.
@@ -99,6 +102,7 @@ class IxcConfig:
     system: str = ""
     clip_frames: int = 8
     newest_frames: int = 2
+    canvas: Canvas = "composite"
     texts: int = 12
     instruction: Literal["model", "rules"] = "model"
     least_instruction: float = 0.5

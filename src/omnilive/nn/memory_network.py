@@ -130,9 +130,9 @@ class MemoryNetwork(nn.Module):
         weights.load_into(network, unused=unused, dtype=dtype, device=device)
         return network.eval()
 
-    def save(self, folder: Path) -> None:
-        """Write the network into a folder that `load` reads."""
-        save_checkpoint(folder, self.state_dict(), self.config.to_dict())
+    def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write the network into a folder that `load` reads; in its own precision if None."""
+        save_checkpoint(folder, self.state_dict(), self.config.to_dict(), dtype=dtype)
 
     # --- frames -------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@
                             20 h rows of the joined tiles (20 w long), each ended by `plora_sub_GN`
     projector               Linear - GELU - Linear over everything, the special rows too
 
-so h x w tiles make (h w + 1) * 400 + 1 + (h + 1) * 20 rows. A tower or patch size other than
-CLIP-L's gives another side than 20; nothing here depends on it.
+so h x w tiles make (h w + 1) * 400 + 1 + (h + 1) * 20 rows. A tower of another image size takes
+tiles of that size, and gives another side than 20; nothing here depends on either.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from omnilive.cancel import Cancel
 from omnilive.errors import BackendError
 from omnilive.nn.clip_tower import ClipTower
 from omnilive.nn.pool_projector import merge_patches
-from omnilive.nn.tiles import TILE, cut_into_tiles, thumbnail
+from omnilive.nn.tiles import cut_into_tiles, thumbnail
 
 _AT_ONCE = 8  # tiles that pass through the tower together
 
@@ -47,34 +47,84 @@ def encode_picture(
     """Encode one picture.
 
     Args:
-        picture: (3, 560 h, 560 w), normalised (`tiles.normalise`).
-        tower: the CLIP tower at 560 pixels.
+        picture: (3, tile h, tile w), normalised (`tiles.normalise`); a tile is what the tower
+            takes, 560 pixels in the release.
+        tower: the CLIP tower.
         line_end: `plora_sub_GN`, 4 D numbers.
         separator: `plora_glb_GN`, 4 D numbers.
         projector: from width 4 D to the language model's.
         cancel: looked at before every few tiles.
 
     Returns:
-        (`rows_of_picture(h, w)`, width of the language model).
+        (`rows_of_picture(h, w, side)`, width of the language model).
 
     Raises:
         BackendError: sides that are no whole tiles, or pixels that are no numbers.
         Cancelled: the turn was cut.
     """
-    if (
-        picture.ndim != 3
-        or picture.shape[0] != 3
-        or any(n % TILE or not n for n in picture.shape[1:])
-    ):
+    tile = tower.config.image_size
+    _check(picture.shape, picture, tile)
+    rows, columns = picture.shape[1] // tile, picture.shape[2] // tile
+    merged = _merged(_tiles(picture, tile), tower, line_end.device, cancel)
+    return projector(_sequence(merged, rows, columns, line_end, separator))
+
+
+def encode_pictures(
+    pictures: Tensor,
+    *,
+    tower: ClipTower,
+    line_end: Tensor,
+    separator: Tensor,
+    projector: nn.Module,
+) -> Tensor:
+    """Encode pictures of one size together, as training wants it; see `encode_picture`.
+
+    Args:
+        pictures: (B, 3, tile h, tile w), normalised.
+        tower: the CLIP tower.
+        line_end: `plora_sub_GN`, 4 D numbers.
+        separator: `plora_glb_GN`, 4 D numbers.
+        projector: from width 4 D to the language model's.
+
+    Returns:
+        (B, `rows_of_picture(h, w, side)`, width of the language model).
+
+    Raises:
+        BackendError: no picture, sides that are no whole tiles, or pixels that are no numbers.
+    """
+    tile = tower.config.image_size
+    if pictures.ndim != 4 or not len(pictures):
+        raise BackendError(f"Pictures must be (B, 3, {tile} h, {tile} w) numbers, one or more.")
+    _check(pictures.shape[1:], pictures, tile)
+    rows, columns = pictures.shape[2] // tile, pictures.shape[3] // tile
+    tiles = torch.cat([_tiles(each, tile) for each in pictures])
+    merged = _merged(tiles, tower, line_end.device, None)
+    sequences = [
+        _sequence(each, rows, columns, line_end, separator)
+        for each in merged.unflatten(0, (len(pictures), -1))
+    ]
+    return projector(torch.stack(sequences))
+
+
+def _check(shape: torch.Size, pixels: Tensor, tile: int) -> None:
+    if len(shape) != 3 or shape[0] != 3 or any(n % tile or not n for n in shape[1:]):
         raise BackendError(
-            f"A picture must be (3, {TILE} h, {TILE} w) numbers, not {tuple(picture.shape)}; "
+            f"A picture must be (3, {tile} h, {tile} w) numbers, not {tuple(shape)}; "
             "bring it to whole tiles first."
         )
-    if not bool(torch.isfinite(picture).all()):
+    if not bool(torch.isfinite(pixels).all()):
         raise BackendError("A picture holds pixels that are no numbers; decode it again.")
-    rows, columns = picture.shape[1] // TILE, picture.shape[2] // TILE
-    device = line_end.device
-    tiles = torch.cat((thumbnail(picture).unsqueeze(0), cut_into_tiles(picture.float())))
+
+
+def _tiles(picture: Tensor, tile: int) -> Tensor:
+    """The thumbnail, then the tiles row by row, (1 + h w, 3, tile, tile)."""
+    return torch.cat(
+        (thumbnail(picture, tile=tile).unsqueeze(0), cut_into_tiles(picture.float(), tile=tile))
+    )
+
+
+def _merged(tiles: Tensor, tower: ClipTower, device: torch.device, cancel: Cancel | None) -> Tensor:
+    """Maps of the tiles with 2 x 2 patches on the channels, (tiles, side, side, 4 D)."""
     maps = []
     for few in torch.split(tiles, _AT_ONCE):
         if cancel is not None:
@@ -82,11 +132,18 @@ def encode_picture(
         maps.append(merge_patches(tower(few.to(device), -1)))
     squares = torch.cat(maps)
     side = round(squares.shape[1] ** 0.5)
-    merged = squares.view(len(squares), side, side, -1)
+    return squares.view(len(squares), side, side, -1)
+
+
+def _sequence(
+    merged: Tensor, rows: int, columns: int, line_end: Tensor, separator: Tensor
+) -> Tensor:
+    side = merged.shape[1]
     joined = merged[1:].view(rows, columns, side, side, -1).transpose(1, 2)
-    sequence = (
-        with_line_ends(merged[0], line_end),
-        separator.view(1, -1).to(merged.dtype),
-        with_line_ends(joined.reshape(rows * side, columns * side, -1), line_end),
+    return torch.cat(
+        (
+            with_line_ends(merged[0], line_end),
+            separator.view(1, -1).to(merged.dtype),
+            with_line_ends(joined.reshape(rows * side, columns * side, -1), line_end),
+        )
     )
-    return projector(torch.cat(sequence))

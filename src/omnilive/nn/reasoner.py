@@ -19,8 +19,8 @@ from torch import Tensor
 from omnilive.cancel import Cancel
 from omnilive.errors import BackendError
 from omnilive.events import Pixels
-from omnilive.nn.composites import composite
 from omnilive.nn.dialogue_cache import DialogueCache
+from omnilive.nn.frame_canvas import frames_to_picture
 from omnilive.nn.generation import GenerationSettings
 from omnilive.nn.instruction import predict_instruction
 from omnilive.nn.ixc_config import GenerationConfig, IxcConfig
@@ -37,7 +37,6 @@ from omnilive.nn.reasoning_loading import load_reasoning
 from omnilive.nn.reasoning_network import ReasoningNetwork
 from omnilive.nn.reasoning_request import ReasoningRequest, Vectors
 from omnilive.nn.rotary import Scaling
-from omnilive.nn.tiles import normalise, video_to_tiles
 from omnilive.nn.tokenizer_internlm2 import TURN_END, InternLM2Tokenizer, StreamingText
 from omnilive.nn.weights_folder import need_module
 
@@ -210,7 +209,8 @@ class Reasoner:
         )
 
     def _encoded(self, frames: Sequence[Pixels], cancel: Cancel) -> Tensor:
-        picture = normalise(video_to_tiles(composite(frames)))
+        tile = self.network.config.tower.image_size
+        picture = frames_to_picture(frames, canvas=self._config.canvas, tile=tile)
         return self.network.encode_picture(picture, cancel)
 
     @contextmanager

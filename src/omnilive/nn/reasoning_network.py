@@ -23,7 +23,7 @@ from omnilive.errors import BackendError, CheckpointError
 from omnilive.nn.checkpoint import Checkpoint, read_config, save_checkpoint
 from omnilive.nn.clip_tower import ClipConfig, ClipTower
 from omnilive.nn.internlm2 import InternLM2Config, InternLM2Decoder
-from omnilive.nn.picture_encoding import encode_picture
+from omnilive.nn.picture_encoding import encode_picture, encode_pictures
 from omnilive.nn.plora import PictureLoraLinear
 from omnilive.nn.rotary import Scaling
 
@@ -196,7 +196,7 @@ class ReasoningNetwork(nn.Module):
         return self.model.tok_embeddings(ids.to(self.device))
 
     def encode_picture(self, picture: Tensor, cancel: Cancel | None = None) -> Tensor:
-        """Return the rows of one normalised picture (3, 560 h, 560 w); see `picture_encoding`."""
+        """Return the rows of one normalised picture (3, tile h, tile w); see `picture_encoding`."""
         return encode_picture(
             picture,
             tower=self.vit.vision_tower,
@@ -204,6 +204,16 @@ class ReasoningNetwork(nn.Module):
             separator=self.plora_glb_GN,
             projector=self.vision_proj,
             cancel=cancel,
+        )
+
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
+        """Return the rows (B, n, width) of normalised pictures of one size (B, 3, ...)."""
+        return encode_pictures(
+            pictures,
+            tower=self.vit.vision_tower,
+            line_end=self.plora_sub_GN,
+            separator=self.plora_glb_GN,
+            projector=self.vision_proj,
         )
 
     def project_memory(self, memory: Tensor) -> Tensor:
@@ -275,8 +285,12 @@ class ReasoningNetwork(nn.Module):
         Checkpoint.open(folder).load_into(network, dtype=dtype, device=device)
         return network.eval().requires_grad_(False)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, dtype: torch.dtype | None = None) -> None:
         """Write our own format (one safetensors file and a configuration); not in 8 bits.
+
+        Args:
+            folder: is made if missing.
+            dtype: precision in the file; the network's own if None.
 
         Raises:
             CheckpointError: the folder cannot be written, or the weights are in 8 bits or still
@@ -287,7 +301,7 @@ class ReasoningNetwork(nn.Module):
                 raise CheckpointError(
                     "Only plain weights are saved: merge the adapter, and save before 8 bits."
                 )
-        save_checkpoint(folder, self.state_dict(), self.config.as_dict())
+        save_checkpoint(folder, self.state_dict(), self.config.as_dict(), dtype=dtype)
 
 
 def _projector(inputs: int, outputs: int) -> nn.Sequential:

@@ -4,6 +4,8 @@ A picture is enlarged or reduced to a width of s tiles and padded below in white
 
     s = min(ceil(W / 560), largest s with s * ceil(s / ratio) <= most tiles)    ratio = W / H >= 1
 
+560 is the release's tower; every function takes the side of another tower's pictures as `tile`.
+
 A picture higher than wide is transposed, treated so, and transposed back (its padding is then on
 the right). A video's composite instead keeps its short side at 560. Before the tiles the network
 sees the whole: the *normalised* picture, squeezed to 560 x 560 (bicubic, no antialiasing).
@@ -30,15 +32,16 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def picture_to_tiles(pixels: Pixels, most_tiles: int = MOST_TILES) -> Pixels:
+def picture_to_tiles(pixels: Pixels, most_tiles: int = MOST_TILES, *, tile: int = TILE) -> Pixels:
     """Resize and pad one picture to whole tiles.
 
     Args:
         pixels: (height, width, 3) RGB.
         most_tiles: at most so many tiles (`hd_num` of the release).
+        tile: side of a tile.
 
     Returns:
-        (560 h, 560 w, 3) with h * w <= `most_tiles`.
+        (`tile` h, `tile` w, 3) with h * w <= `most_tiles`.
 
     Raises:
         BackendError: no RGB picture of bytes, an empty one, or no tile allowed.
@@ -52,20 +55,20 @@ def picture_to_tiles(pixels: Pixels, most_tiles: int = MOST_TILES) -> Pixels:
         columns = 1
         while (columns + 1) * math.ceil((columns + 1) / ratio) <= most_tiles:
             columns += 1
-        new_width = min(math.ceil(width / TILE), columns) * TILE
+        new_width = min(math.ceil(width / tile), columns) * tile
         return new_width, max(1, int(new_width / ratio))
 
-    return _lying(pixels, size)
+    return _lying(pixels, size, tile)
 
 
-def video_to_tiles(pixels: Pixels) -> Pixels:
-    """Resize and pad a composite of frames (`composites.py`): short side 560, long side padded.
+def video_to_tiles(pixels: Pixels, *, tile: int = TILE) -> Pixels:
+    """Resize and pad a composite of frames (`composites.py`): its short side is one tile.
 
     Raises:
         BackendError: no RGB picture of bytes, or an empty one.
     """
     _check(pixels)
-    return _lying(pixels, lambda width, height: (int(TILE * (width / height)), TILE))
+    return _lying(pixels, lambda width, height: (int(tile * (width / height)), tile), tile)
 
 
 def normalise(pixels: Pixels) -> Tensor:
@@ -75,19 +78,19 @@ def normalise(pixels: Pixels) -> Tensor:
     return (scaled - mean) / torch.tensor(STD).view(3, 1, 1)
 
 
-def thumbnail(picture: Tensor) -> Tensor:
-    """Squeeze a normalised picture (3, height, width) to (3, 560, 560); values may overshoot."""
+def thumbnail(picture: Tensor, *, tile: int = TILE) -> Tensor:
+    """Squeeze a normalised picture (3, height, width) to (3, tile, tile); values may overshoot."""
     return functional.interpolate(
-        picture.float().unsqueeze(0), size=(TILE, TILE), mode="bicubic", align_corners=False
+        picture.float().unsqueeze(0), size=(tile, tile), mode="bicubic", align_corners=False
     ).squeeze(0)
 
 
-def cut_into_tiles(picture: Tensor) -> Tensor:
-    """Cut (3, 560 h, 560 w) into (h * w, 3, 560, 560), row by row."""
+def cut_into_tiles(picture: Tensor, *, tile: int = TILE) -> Tensor:
+    """Cut (3, tile h, tile w) into (h * w, 3, tile, tile), row by row."""
     _, height, width = picture.shape
-    rows, columns = height // TILE, width // TILE
-    cut = picture.view(3, rows, TILE, columns, TILE).permute(1, 3, 0, 2, 4)
-    return cut.reshape(rows * columns, 3, TILE, TILE)
+    rows, columns = height // tile, width // tile
+    cut = picture.view(3, rows, tile, columns, tile).permute(1, 3, 0, 2, 4)
+    return cut.reshape(rows * columns, 3, tile, tile)
 
 
 def _check(pixels: Pixels) -> None:
@@ -97,7 +100,7 @@ def _check(pixels: Pixels) -> None:
         raise BackendError("A picture without pixels cannot be shown to the network.")
 
 
-def _lying(pixels: Pixels, size: Callable[[int, int], tuple[int, int]]) -> Pixels:
+def _lying(pixels: Pixels, size: Callable[[int, int], tuple[int, int]], tile: int) -> Pixels:
     """Resize to `size(width, height)` lying on the long side, and pad below to whole tiles."""
     height, width = pixels.shape[:2]
     upright = width < height
@@ -106,10 +109,10 @@ def _lying(pixels: Pixels, size: Callable[[int, int], tuple[int, int]]) -> Pixel
         height, width = width, height
     new_width, new_height = size(width, height)
     resized = Image.fromarray(pixels).resize((new_width, new_height), Image.Resampling.BILINEAR)
-    padded = np.full((_up(new_height), _up(new_width), 3), 255, dtype=np.uint8)
+    padded = np.full((_up(new_height, tile), _up(new_width, tile), 3), 255, dtype=np.uint8)
     padded[:new_height, :new_width] = np.asarray(resized)
     return np.ascontiguousarray(padded.transpose(1, 0, 2)) if upright else padded
 
 
-def _up(length: int) -> int:
-    return -(-length // TILE) * TILE
+def _up(length: int, tile: int) -> int:
+    return -(-length // tile) * tile
