@@ -344,3 +344,18 @@ def test_a_label_has_the_probability_of_saying_it() -> None:
     network = _ours(_config())
     name = _translator(network).sound(_sound(16_000), Cancel())
     assert 0 < name.probability <= 1
+
+
+def test_sounds_heard_together_are_heard_as_alone() -> None:
+    encoder = _ours(_config()).audio_tower
+    generator = torch.Generator().manual_seed(1)
+    lengths = (16_000, 8_160, 23_999, 23_840)
+    counts = [-(-length // 160) for length in lengths]
+    sounds = [torch.rand(length, generator=generator) - 0.5 for length in lengths]
+    most = frames_needed(max(counts), encoder.config)
+    mels = [log_mel(one, 16, num_frames=most, most_samples=480_000) for one in sounds]
+    together = encoder.encode(torch.stack(mels), counts)
+    for mel, count, found in zip(mels, counts, together, strict=True):
+        alone = encoder(mel[:, : frames_needed(count, encoder.config)], count)
+        assert len(alone) == num_states(count)
+        assert (found[: len(alone)] - alone).abs().max() < _CLOSE

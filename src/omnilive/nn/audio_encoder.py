@@ -13,6 +13,7 @@ are made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,12 +59,12 @@ class _Attention(nn.Module):
         self.q_proj = nn.Linear(config.width, config.width)
         self.out_proj = nn.Linear(config.width, config.width)
 
-    def forward(self, x_BTC: Tensor) -> Tensor:
+    def forward(self, x_BTC: Tensor, seen_B11T: Tensor | None = None) -> Tensor:
         heads = [
             project(x_BTC).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         ]
-        seen = functional.scaled_dot_product_attention(*heads)
+        seen = functional.scaled_dot_product_attention(*heads, attn_mask=seen_B11T)
         return self.out_proj(seen.transpose(1, 2).flatten(2))
 
 
@@ -76,8 +77,8 @@ class _Layer(nn.Module):
         self.fc2 = nn.Linear(config.ffn_width, config.width)
         self.final_layer_norm = nn.LayerNorm(config.width)
 
-    def forward(self, x_BTC: Tensor) -> Tensor:
-        x_BTC = x_BTC + self.self_attn(self.self_attn_layer_norm(x_BTC))
+    def forward(self, x_BTC: Tensor, seen_B11T: Tensor | None = None) -> Tensor:
+        x_BTC = x_BTC + self.self_attn(self.self_attn_layer_norm(x_BTC), seen_B11T)
         x_BTC = x_BTC + self.fc2(functional.gelu(self.fc1(self.final_layer_norm(x_BTC))))
         if x_BTC.dtype is torch.float16:
             # Large states of this network overflow in float16; the release bounds them here.
@@ -105,11 +106,27 @@ class AudioEncoder(nn.Module):
             mel: (bins, `frames_needed(num_frames)`).
             num_frames: frames that belong to the sound.
         """
-        x_BCT = functional.gelu(self.conv1(mel.to(self.conv1.weight.dtype).unsqueeze(0)))
+        return self.encode(mel.unsqueeze(0), [num_frames])[0]
+
+    def encode(self, mel_BFT: Tensor, num_frames: Sequence[int]) -> Tensor:
+        """Return the states of several sounds, (B, most, width); each has its `num_states`.
+
+        Args:
+            mel_BFT: (B, bins, T); of every sound at least its `frames_needed`, silence behind it.
+            num_frames: frames that belong to each sound.
+        """
+        x_BCT = functional.gelu(self.conv1(mel_BFT.to(self.conv1.weight.dtype)))
         x_BTC = functional.gelu(self.conv2(x_BCT)).transpose(1, 2)
-        x_BTC = x_BTC[:, : (num_frames - 1) // 2 + 1]
+        lengths = [(count - 1) // 2 + 1 for count in num_frames]
+        x_BTC = x_BTC[:, : max(lengths)]
         x_BTC = x_BTC + self.embed_positions.weight[: x_BTC.shape[1]]
+        seen_B11T = None
+        if min(lengths) < max(lengths):
+            at = torch.arange(max(lengths), device=x_BTC.device)
+            ends = torch.tensor(lengths, device=x_BTC.device)
+            seen_B11T = (at < ends[:, None])[:, None, None]
         for layer in self.layers:
-            x_BTC = layer(x_BTC)
+            x_BTC = layer(x_BTC, seen_B11T)
+        # A pair is of one sound: what is left over of an odd number goes with the padding.
         pooled = functional.avg_pool1d(x_BTC.transpose(1, 2), 2, 2).transpose(1, 2)
-        return self.layer_norm(pooled)[0]
+        return self.layer_norm(pooled)

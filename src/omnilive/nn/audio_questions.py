@@ -16,7 +16,7 @@ from torch import Tensor
 
 from omnilive.cancel import Cancel
 from omnilive.events import NS_PER_S, SAMPLE_RATE, Samples, SoundEvent, moment_id
-from omnilive.nn.audio_translation import AudioTranslationNetwork
+from omnilive.nn.audio_translation import AudioMarks, AudioTranslationNetwork
 
 WORDS_QUESTION = "Detect the language and recognize the speech."
 SOUND_QUESTION = "Classify the audio."
@@ -158,12 +158,7 @@ class AudioTranslator:
         sound = network.hear(torch.from_numpy(np.array(samples, dtype=np.float32)))
         if not len(sound):
             return "", 1.0
-        encode = self._tokenizer.encode
-        line = encode("\n")
-        before = [marks.turn_start, *encode(f"system\n{_SYSTEM}"), marks.turn_end, *line]
-        before += [marks.turn_start, *encode("user\nAudio 1: "), marks.sound_start]
-        after = [marks.sound_end, *encode(f"\n{question}"), marks.turn_end, *line]
-        after += [marks.turn_start, *encode("assistant\n")]
+        before, after = ids_around(question, self._tokenizer, marks)
         rows = torch.cat((network.embed(before), sound.to(network.embed([0]).dtype)))
         ids, probability = self._say(torch.cat((rows, network.embed(after))), most, cancel)
         known = [index for index in ids if index < len(self._tokenizer)]
@@ -184,6 +179,28 @@ class AudioTranslator:
             ids.append(index)
             scores = network.read(network.embed([index]), cache)
         return ids, float(np.exp(log_probability))
+
+
+def ids_around(
+    question: str, tokenizer: TextTokenizer, marks: AudioMarks
+) -> tuple[list[int], list[int]]:
+    """Return the ids before and behind a sound's rows when it is asked about.
+
+    The answer follows, up to the end of the turn.
+    """
+    encode = tokenizer.encode
+    line = encode("\n")
+    before = [marks.turn_start, *encode(f"system\n{_SYSTEM}"), marks.turn_end, *line]
+    before += [marks.turn_start, *encode("user\nAudio 1: "), marks.sound_start]
+    after = [marks.sound_end, *encode(f"\n{question}"), marks.turn_end, *line]
+    after += [marks.turn_start, *encode("assistant\n")]
+    return before, after
+
+
+def prompt_texts() -> tuple[str, ...]:
+    """Return the texts of the prompts; a small tokenizer is made to write them in few ids."""
+    questions = (f"\n{WORDS_QUESTION}", f"\n{SOUND_QUESTION}")
+    return (f"system\n{_SYSTEM}", "user\nAudio 1: ", *questions, "assistant\n")
 
 
 def cut_at_quiet(samples: Samples, most: int) -> list[Samples]:
