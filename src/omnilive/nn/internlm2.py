@@ -172,6 +172,8 @@ class InternLM2Decoder(nn.Module):
         attention_mask: Tensor | None = None,
         cache: KeyValueCache | None = None,
         meant_length: int | None = None,
+        positions: Tensor | None = None,
+        allowed: Tensor | None = None,
         watch: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
         """Read embedded rows; return their final normed states (batch, length, width).
@@ -184,15 +186,29 @@ class InternLM2Decoder(nn.Module):
             cache: what was read before; the new rows are added to it.
             meant_length: length the whole text is meant to have (`rotary.Scaling.PER_TEXT`);
                 with a cache it is the cache's.
+            positions: (batch or 1, length) integers, where the rows stand in their text, for texts
+                that are packed into one (`packing.py`); None: one after the other.
+            allowed: (batch or 1, 1, length, all rows) bool, True where a row may look; every row
+                must see something. None: each row sees itself and what is before it.
             watch: called with the index of each layer and the states after it.
+
+        Raises:
+            ValueError: both `attention_mask` and `allowed` say who may look at whom.
         """
         batch, length, _ = embeddings.shape
         before = cache.length if cache is not None else 0
         total = before + length
-        positions = _positions(attention_mask, before, length, embeddings.device)
+        if positions is None:
+            positions = _positions(attention_mask, before, length, embeddings.device)
+        else:
+            # Of packed texts the longest counts, not all of them together.
+            total = int(positions.max()) + 1
         meant = cache.meant_length if cache is not None else (meant_length or total)
         cosines, sines = self.angles.at(positions, length=total, meant=max(meant, 1))
-        allowed = _allowed(attention_mask, before, length, embeddings.device)
+        if allowed is None:
+            allowed = _allowed(attention_mask, before, length, embeddings.device)
+        elif attention_mask is not None:
+            raise ValueError("attention_mask and allowed exclude each other.")
         call = _Call(
             cosines=cosines,
             sines=sines,

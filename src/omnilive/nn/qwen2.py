@@ -103,7 +103,8 @@ class _Call:
 
     cosines: Tensor  # (1, T, D)
     sines: Tensor  # (1, T, D)
-    allowed: Tensor | None  # (query heads of a group * T, S); None: rows from position 0
+    # (query heads of a group * T, S), or so for each of (B, 1); None: rows from position 0
+    allowed: Tensor | None
     cache: Cache | None
 
 
@@ -196,24 +197,37 @@ class Qwen2Decoder(nn.Module):
         """Where it works."""
         return self.embed_tokens.weight.device
 
-    def forward(self, x_BTC: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(
+        self,
+        x_BTC: Tensor,
+        cache: Cache | None = None,
+        *,
+        positions: Tensor | None = None,
+        allowed: Tensor | None = None,
+    ) -> Tensor:
         """Return the states behind the final norm, (B, T, C).
 
         Args:
             x_BTC: embedded rows; padding, if any, on the right.
             cache: a prefix that the rows go on from, one for all B; their positions follow it.
+            positions: (B or 1, T) integers, where the rows stand in their text, for texts that are
+                packed into one (`packing.py`); None: one after the other.
+            allowed: (B or 1, 1, T, S) bool, True where a row may look; every row must see
+                something. None: each row sees itself and what is before it.
         """
         num_new, num_before = x_BTC.shape[1], 0 if cache is None else cache.length
         positions_1T = torch.arange(num_before, num_before + num_new, device=x_BTC.device)[None]
         length = num_before + num_new
-        cosines, sines = self._angles.at(positions_1T, length=length, meant=length)
-        allowed_TS = None
-        if num_before:
-            allowed_TS = positions_1T[0, :, None] >= torch.arange(length, device=x_BTC.device)
-            allowed_TS = allowed_TS.repeat(
-                self.config.num_heads // self.config.num_key_value_heads, 1
-            )
-        call = _Call(cosines, sines, allowed_TS, cache)
+        at = positions_1T if positions is None else positions
+        # Of packed texts the longest counts, not all of them together.
+        reach = length if positions is None else int(positions.max()) + 1
+        cosines, sines = self._angles.at(at, length=reach, meant=reach)
+        if allowed is None and num_before:
+            allowed = positions_1T[0, :, None] >= torch.arange(length, device=x_BTC.device)
+        if allowed is not None:
+            shared = self.config.num_heads // self.config.num_key_value_heads
+            allowed = torch.cat([allowed] * shared, dim=-2)
+        call = _Call(cosines, sines, allowed, cache)
         for layer in self.layers:
             x_BTC = layer(x_BTC, call)
         return self.norm(x_BTC)

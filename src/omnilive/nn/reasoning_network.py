@@ -243,6 +243,9 @@ class ReasoningNetwork(nn.Module):
         picture_mask: Tensor | None,
         labels: Tensor,
         attention_mask: Tensor | None = None,
+        *,
+        positions: Tensor | None = None,
+        allowed: Tensor | None = None,
     ) -> Tensor:
         """Return the mean cross-entropy of each next token; labels of -100 do not count.
 
@@ -251,8 +254,16 @@ class ReasoningNetwork(nn.Module):
             picture_mask: (batch, length) or None.
             labels: (batch, length), aligned with the inputs (the shift is made here).
             attention_mask: (batch, length), False for padding.
+            positions: of packed texts; see `InternLM2Decoder.forward`.
+            allowed: of packed texts; see `InternLM2Decoder.forward`.
         """
-        states = self.model(embeddings, picture_mask, attention_mask=attention_mask)
+        states = self.model(
+            embeddings,
+            picture_mask,
+            attention_mask=attention_mask,
+            positions=positions,
+            allowed=allowed,
+        )
         scores = self.logits(states[:, :-1])
         return functional.cross_entropy(
             scores.flatten(0, 1), labels[:, 1:].flatten().long(), ignore_index=-100
