@@ -66,7 +66,7 @@ def encode_picture(
     _check(picture.shape, picture, tile)
     rows, columns = picture.shape[1] // tile, picture.shape[2] // tile
     merged = _merged(_tiles(picture, tile), tower, line_end.device, cancel)
-    return projector(_sequence(merged, rows, columns, line_end, separator))
+    return projector(in_line(merged, rows, columns, line_end, separator))
 
 
 def encode_pictures(
@@ -100,7 +100,7 @@ def encode_pictures(
     tiles = torch.cat([_tiles(each, tile) for each in pictures])
     merged = _merged(tiles, tower, line_end.device, None)
     sequences = [
-        _sequence(each, rows, columns, line_end, separator)
+        in_line(each, rows, columns, line_end, separator)
         for each in merged.unflatten(0, (len(pictures), -1))
     ]
     return projector(torch.stack(sequences))
@@ -135,9 +135,18 @@ def _merged(tiles: Tensor, tower: ClipTower, device: torch.device, cancel: Cance
     return squares.view(len(squares), side, side, -1)
 
 
-def _sequence(
+def in_line(
     merged: Tensor, rows: int, columns: int, line_end: Tensor, separator: Tensor
 ) -> Tensor:
+    """Lay maps in line: the thumbnail's, then those of the tiles joined; not yet projected.
+
+    Args:
+        merged: (1 + rows * columns, side, side, 4 D).
+        rows: of tiles.
+        columns: of tiles.
+        line_end: `plora_sub_GN`, 4 D numbers.
+        separator: `plora_glb_GN`, 4 D numbers.
+    """
     side = merged.shape[1]
     joined = merged[1:].view(rows, columns, side, side, -1).transpose(1, 2)
     return torch.cat(
