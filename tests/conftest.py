@@ -9,6 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from starvation import RealTime
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     # Here and not in tests/reference/, so that the whole suite knows the option too.
@@ -18,3 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="folder of reference vectors (default: ../shared/reference beside the checkout)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RealTime(), "real time")

@@ -13,6 +13,8 @@ from omnilive.serving.settings import Settings
 from omnilive.system import System
 from talk_support import FastClock, LongAnswer, Person, spoken
 
+pytestmark = pytest.mark.real_time
+
 FACT = "The hotel is next to the railway station."
 
 

@@ -208,6 +208,7 @@ def test_captions_are_stored_and_answers_cite_what_was_given(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.real_time
 def test_a_server_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
     with VlmServer("slow") as server, live_server() as source:
         config = with_server(server)

@@ -105,6 +105,7 @@ def test_two_files_at_once_lose_nothing(tmp_path: Path) -> None:
     assert set(got) == {"world16", "world8"}
 
 
+@pytest.mark.real_time
 def test_a_wall_clock_that_is_set_opens_a_new_epoch_and_stream_time_goes_on(
     tmp_path: Path,
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_wall_clock_that_is_set_opens_a_new_epoch_and_stream_time_goes_on(
     assert kept[-1].at < kept[0].at  # the wall clock did go back
 
 
+@pytest.mark.real_time
 def test_a_server_that_returns_is_watched_again(tmp_path: Path) -> None:
     started: list[StreamStarted] = []
     ended: list[StreamEnded] = []

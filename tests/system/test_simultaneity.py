@@ -133,6 +133,7 @@ def _watch(store: Path, *, ask: bool) -> tuple[int, int, int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_no_sound_is_lost_and_no_more_frames_dropped_while_the_reasoner_burns(
     tmp_path: Path,
 ) -> None:

@@ -114,6 +114,7 @@ def _live(store: Path, *, burn: bool) -> Outcome:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 def test_nothing_is_lost_while_it_answers(tmp_path: Path) -> None:
     quiet = _live(tmp_path / "quiet", burn=False)
     burning = _live(tmp_path / "burning", burn=True)

@@ -15,7 +15,7 @@ from omnilive.presets import embedded
 from omnilive.web.server import Server, ServerOptions
 from page_support import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.real_time]
 
 _AWAY_MS = 20_000
 _WEBSOCKET = "delete window.RTCPeerConnection;"

@@ -11,7 +11,7 @@ from http_support import store_copy
 from omnilive.events import Samples
 from page_support import heard_share, phrases, server, visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.real_time]
 
 WEBSOCKET = "delete window.RTCPeerConnection;"
 TOLD = "The red box is under the table."
@@ -87,10 +87,10 @@ def test_talked_over_it_falls_silent(tmp_path: Path) -> None:
 
 
 def test_a_cough_only_holds(tmp_path: Path) -> None:
-    write_microphone(tmp_path / "mic.wav", [(7, cough())], 60)
+    write_microphone(tmp_path / "mic.wav", [(7, cough())], 40)
     with server(store_copy(tmp_path)) as running, visit(running, tmp_path / "mic.wav") as tab:
         tab.start()
-        tab.type("What was said?")
+        tab.type("What was said about waiting for a telephone call?")  # answered in 20 s
         tab.until_sounding()
         tab.until_received("hold")
         tab.until_received("resume")

@@ -16,6 +16,8 @@ from omnilive.web.webrtc import Peers
 from talk_support import LongAnswer
 from web_support import LOCAL, RtcPage, SocketPage, socket_server, spoken, wait_for
 
+pytestmark = pytest.mark.real_time
+
 Connect = Callable[[], Any]
 
 

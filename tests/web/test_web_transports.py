@@ -26,6 +26,8 @@ from web_support import (
     wait_for,
 )
 
+pytestmark = pytest.mark.real_time
+
 Connect = Callable[..., Any]
 
 
