@@ -18,7 +18,7 @@ from omnilive.media.synthetic.daily.catalogue import COLOURS, KIND_NAMES, SIZES,
 from omnilive.media.synthetic.daily.extent import SIDES, offsets
 from omnilive.media.synthetic.daily.grounds import ground
 from omnilive.media.synthetic.daily.records import DailyScene, Group
-from omnilive.media.synthetic.daily.shapes import layers
+from omnilive.media.synthetic.daily.shapes import BODY, layers
 from omnilive.media.synthetic.records import Span
 
 SIGN_HEIGHT = 0.2
@@ -65,8 +65,9 @@ def patch_labels(scene: DailyScene, at_ns: int, grid: int) -> NDArray[np.int16]:
 
     The last axis holds kind, colour, texture, size, letter and count: 1 plus the place in the
     catalogue's tuple (1 to 26 for letters, 1 to 4 for counts), 0 where there is nothing. A thing
-    counts for a cell that it covers by 15 % or more, and at least for the one it covers most; of
-    two the one that covers more. A letter counts for a cell that its box covers by half.
+    counts for a cell that its body (what has its colour) covers by 15 % or more, and at least for
+    the one it covers most; of two the one that covers more. A letter counts for a cell that its
+    box covers by half.
 
     Args:
         scene: what is looked at.
@@ -80,8 +81,10 @@ def patch_labels(scene: DailyScene, at_ns: int, grid: int) -> NDArray[np.int16]:
     for number, group in enumerate(there):
         for left, top, wide in _squares(group, at_ns, side):
             rows, columns, part = _overlap(left, top, wide, side)
-            covered = layers(group.kind, wide)[1:].sum(axis=0, dtype=np.uint16)[part[:2]] > 127
-            owners[rows, columns][covered] = number
+            drawn = layers(group.kind, wide)[:, *part]
+            # What is drawn over another thing hides it; only the body has the colour.
+            owners[rows, columns][drawn.sum(axis=0, dtype=np.uint16) > 127] = -1
+            owners[rows, columns][drawn[BODY] > 127] = number
     best = np.full((grid, grid), 0.0)
     for number, group in enumerate(there):
         cover = (owners == number).reshape(grid, _CELL, grid, _CELL).mean(axis=(1, 3))

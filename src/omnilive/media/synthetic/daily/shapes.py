@@ -85,12 +85,12 @@ def _cup(p: Pencil) -> None:
 
 
 def _book(p: Pencil) -> None:
-    p.area((0.0, 0.12), (0.5, 0.26), (0.5, 0.92), (0.0, 0.78))
-    p.area((1.0, 0.12), (0.5, 0.26), (0.5, 0.92), (1.0, 0.78))
-    p.line((0.5, 0.26), (0.5, 0.9), width=0.07, layer=DETAIL)
-    for y in (0.34, 0.54):
-        p.line((0.12, y), (0.36, y + 0.07), width=0.06, layer=DETAIL)
-        p.line((0.88, y), (0.64, y + 0.07), width=0.06, layer=DETAIL)
+    p.area((0.0, 0.04), (0.5, 0.24), (0.5, 0.98), (0.0, 0.76))
+    p.area((1.0, 0.04), (0.5, 0.24), (0.5, 0.98), (1.0, 0.76))
+    p.line((0.5, 0.26), (0.5, 0.94), width=0.07, layer=DETAIL)
+    for y in (0.28, 0.5):
+        p.line((0.12, y), (0.36, y + 0.1), width=0.06, layer=DETAIL)
+        p.line((0.88, y), (0.64, y + 0.1), width=0.06, layer=DETAIL)
 
 
 def _ball(p: Pencil) -> None:
@@ -211,8 +211,8 @@ def _candle(p: Pencil) -> None:
 
 
 def _envelope(p: Pencil) -> None:
-    p.box(0.0, 0.18, 1.0, 0.84)
-    p.line((0.03, 0.22), (0.5, 0.58), (0.97, 0.22), width=0.07, layer=DETAIL)
+    p.box(0.0, 0.22, 1.0, 0.8)
+    p.line((0.03, 0.26), (0.5, 0.58), (0.97, 0.26), width=0.07, layer=DETAIL)
 
 
 def _microwave(p: Pencil) -> None:
