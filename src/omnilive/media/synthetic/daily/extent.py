@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from omnilive.media.synthetic.daily.records import Group
 
-SIDES = {"small": 0.14, "large": 0.24}
+SIDES = {"small": 0.18, "large": 0.28}
 """The side of the square that one thing is drawn in."""
 _GAP = 0.02
 

@@ -1,0 +1,119 @@
+"""Clip compression by prefix captioning: what a clip shows is told from its memory alone.
+
+Paper, section 3.2, after VideoStreaming (arXiv 2405.16009): a caption is written behind the
+short-term memory H of a clip, and nothing of the frames can be looked at. A third of the captions
+are written behind the one vector of the global memory H-hat, so that it too holds what a question
+can find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import nn
+
+from omnilive.events import NS_PER_S
+from omnilive.media.synthetic.daily.captions import caption
+from omnilive.media.synthetic.daily.catalogue import Split
+from omnilive.training.clip_pool import ClipPool, moved, pool_scene
+from omnilive.training.memory_passes import Told, encode, telling_loss
+from omnilive.training.networks import Networks
+from omnilive.training.streams import LATEST_S
+from omnilive.training.task import Losses
+
+_GLOBAL_SHARE = 1 / 3
+_VALIDATED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ClipDraw:
+    """Clips of the pool, where in a stream they start (s), and which memory is told from."""
+
+    numbers: list[int]
+    starts_s: list[int]
+    from_global: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSource:
+    """Draws clips of a pool of `num_clips`."""
+
+    num_clips: int
+    batch_size: int
+
+    def draw(self, seed: int, step: int) -> ClipDraw:
+        """Return one batch."""
+        rng = Random(f"clips {seed} {step}")
+        return ClipDraw(
+            [rng.randrange(self.num_clips) for _ in range(self.batch_size)],
+            [rng.randrange(LATEST_S) for _ in range(self.batch_size)],
+            [rng.random() < _GLOBAL_SHARE for _ in range(self.batch_size)],
+        )
+
+
+class ClipCompression:
+    """Trains projector and decoder of the memory; the tower stays as it is."""
+
+    name = "clip_compression"
+
+    def __init__(
+        self, networks: Networks, pools: Mapping[Split, ClipPool], batch_size: int
+    ) -> None:
+        self._networks, self._pools = networks, pools
+        self.source = ClipSource(len(pools["train"]), batch_size)
+        self._validation = ClipSource(len(pools["validation"]), 64)
+
+    def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Everything of the memory but its tower."""
+        return memory_parameters(self._networks)
+
+    def loss(self, batch: ClipDraw) -> Losses:
+        """Return the loss of the captions."""
+        total, right, right_global = self._tell(batch, self._pools["train"])
+        parts = {"loss": float(total.detach()), "right": right, "right_global": right_global}
+        return Losses(total, parts)
+
+    @torch.no_grad()
+    def validate(self) -> Mapping[str, float]:
+        """Return loss and share of right tokens on combinations never seen."""
+        rows = [
+            self._tell(self._validation.draw(0, step), self._pools["validation"])
+            for step in range(_VALIDATED)
+        ]
+        names = ("loss", "right", "right_global")
+        return {
+            name: sum(float(row[at]) for row in rows) / len(rows) for at, name in enumerate(names)
+        }
+
+    def _tell(self, batch: ClipDraw, pool: ClipPool) -> tuple[torch.Tensor, float, float]:
+        network, tokenizer = self._networks.memory, self._networks.tokenizers.memory
+        scenes = [
+            moved(pool_scene(pool.split, number), start_s * NS_PER_S)
+            for number, start_s in zip(batch.numbers, batch.starts_s, strict=True)
+        ]
+        encoded = encode(network, tokenizer, pool, batch.numbers, scenes)
+        texts = [
+            caption(scene, start_s=start_s)
+            for scene, start_s in zip(scenes, batch.starts_s, strict=True)
+        ]
+        told = [Told(clip.short_term, text) for clip, text in zip(encoded, texts, strict=True)]
+        few = [
+            Told(clip.global_memory[None], text)
+            for clip, text, is_global in zip(encoded, texts, batch.from_global, strict=True)
+            if is_global
+        ]
+        loss, right = telling_loss(network, tokenizer, told)
+        if not few:
+            return loss, right, 0.0
+        loss_global, right_global = telling_loss(network, tokenizer, few)
+        return loss + 0.5 * loss_global, right, right_global
+
+
+def memory_parameters(networks: Networks) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield what is trained of the memory: all but the tower."""
+    for name, parameter in networks.parameters("memory."):
+        if "vision_tower" not in name:
+            yield name, parameter
