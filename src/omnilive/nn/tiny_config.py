@@ -1,7 +1,7 @@
 """Sizes of the tiny system: the paper's three networks, small enough to be trained on two cores.
 
     memory      tower 5 x 96 on 96 x 96 pixels (16 vectors a frame), decoder 4 x 128, P = 4 slots
-    reasoning   a tower of the same size, language model 5 x 192, picture branches of rank 16
+    reasoning   a tower of the same size, language model 4 x 192, picture branches of rank 16
     audio       encoder 5 x 192 on 80 mel bins (10 s at once), decoder 3 x 192
 
 All together stay below 10 million numbers and 20 MB in 16 bits at the vocabularies they are
@@ -59,7 +59,7 @@ def tiny_reasoning(vocab: int, *, memory_width: int = MEMORY_WIDTH) -> Reasoning
             vocab_size=vocab,
             hidden_size=192,
             intermediate_size=512,
-            num_hidden_layers=5,
+            num_hidden_layers=4,
             num_attention_heads=6,
             num_key_value_heads=2,
             max_position_embeddings=_POSITIONS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Clock:
     def __init__(self, begun: StageState) -> None:
         self._begun = begun
         self._wall = time.monotonic()
-        self._cpu = time.process_time()
+        self._cpu = _cpu_s()
 
     def on(self, now: StageState, workers_cpu_s: float) -> StageState:
         """Return the state with the cost up to here.
@@ -80,7 +81,7 @@ class Clock:
         return dataclasses.replace(
             now,
             wall_s=self._begun.wall_s + time.monotonic() - self._wall,
-            cpu_s=self._begun.cpu_s + time.process_time() - self._cpu + workers_cpu_s,
+            cpu_s=self._begun.cpu_s + _cpu_s() - self._cpu + workers_cpu_s,
         )
 
     def tokens_per_s(self, now: StageState) -> float:
@@ -93,3 +94,9 @@ class Clock:
         taken = now.step - self._begun.step
         passed = now.wall_s - self._begun.wall_s
         return (now.stage.steps - now.step) * passed / taken if taken else math.inf
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of those that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -106,6 +106,7 @@ class RunFolder:
                 f"{odd[0].removeprefix(_NETWORK)} first); go on with the version and the settings "
                 "that made it, or begin a new run in another folder."
             )
+        self._clean()  # of a save that was killed
         with torch.no_grad():
             for name, tensor in wanted.items():
                 # Into the networks' own memory, which is aligned: see `workers.aligned`.
@@ -239,7 +240,7 @@ class RunFolder:
         for manifest in (self.path / RUN, *(self.path / _AFTER).glob("*.json")):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 named.add(json.loads(manifest.read_bytes())["weights"]["file"])
-        for file in self.path.glob(f"*{_END}"):
+        for file in (*self.path.glob(f"*{_END}"), *self.path.glob(f"*{_END}.part")):
             if file.name not in named:
                 file.unlink(missing_ok=True)
 

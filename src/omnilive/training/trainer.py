@@ -162,13 +162,13 @@ class Trainer:
         now = self._state.of(stage.name) or StageState(stage)
         now = dataclasses.replace(now, stage=stage)
         self._watcher.began(stage, number, len(self._recipe.stages), now.step)
+        clock = Clock(now)
         task = self._build(stage)
         optimizer = NamedAdamW(self._choose(task), stage)
         optimizer.restore(self._optimizer_state)
         self._optimizer_state = {}
         seed = derived_seed(self._recipe.seed, stage.name)
         workers = self._recipe.data.workers
-        clock = Clock(now)
         with Batches(task.source, seed, now.step, stage.steps, workers) as batches:
             while True:
                 if self._validation_is_due(now):

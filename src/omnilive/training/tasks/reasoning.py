@@ -37,7 +37,7 @@ class Reasoning:
     ) -> None:
         self._networks, self._pools = networks, pools
         self._rows = PromptRows(networks.reasoning, networks.tokenizers.reasoning)
-        streams = StreamSource("train", len(pools["train"]), 2, 40, num_questions=0)
+        streams = StreamSource("train", len(pools["train"]), 2, 34, num_questions=0)
         pictured = tuple(int(each) for each in pools["train"].pictured_ns)
         self.source = ContextSource(streams, pictured, batch_size)
         held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
