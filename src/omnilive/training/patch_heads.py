@@ -9,6 +9,8 @@ from torch.nn import functional
 from omnilive.media.synthetic.daily.catalogue import COLOURS, KINDS, PLACES, SIZES, TEXTURES
 
 TRAITS = ("kind", "colour", "texture", "size", "letter", "count")
+UNKNOWN = -1
+"""Label of what cannot be told, such as the colour of a grey picture."""
 _CHOICES = (len(KINDS) + 1, len(COLOURS) + 1, len(TEXTURES) + 1, len(SIZES) + 1, 27, 5)
 
 
@@ -28,7 +30,8 @@ class PatchHeads(nn.Module):
         Args:
             layer: 0 or 1.
             patches_BLD: states of the tower.
-            labels_BLX: 0 for none, else a number a trait, in the order of `TRAITS`.
+            labels_BLX: 0 for none, `UNKNOWN` for what cannot be told, else a number a trait, in the
+                order of `TRAITS`.
             places_B: number of each picture's place.
         """
         scores = self.patch[layer](patches_BLD).split(_CHOICES, dim=-1)
@@ -37,11 +40,11 @@ class PatchHeads(nn.Module):
         for number, (trait, score) in enumerate(zip(TRAITS, scores, strict=True)):
             labels = labels_BLX[..., number]
             # Ground is most of a picture: patches with something on them weigh four times.
-            weight = 1.0 + 3.0 * (labels > 0).float()
+            weight = (labels != UNKNOWN).float() + 3.0 * (labels > 0).float()
             losses = functional.cross_entropy(
-                score.flatten(0, 1), labels.flatten(), reduction="none"
+                score.flatten(0, 1), labels.flatten(), reduction="none", ignore_index=UNKNOWN
             )
-            total = total + (losses * weight.flatten()).sum() / weight.sum()
+            total = total + (losses * weight.flatten()).sum() / weight.sum().clamp(min=1)
             with torch.no_grad():
                 there = labels > 0
                 right = (score.argmax(dim=-1) == labels)[there].float()

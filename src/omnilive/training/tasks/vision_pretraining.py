@@ -24,10 +24,12 @@ from omnilive.media.synthetic.daily.painting import paint, patch_labels
 from omnilive.media.synthetic.daily.planning import plan_scene
 from omnilive.nn.clip_pixels import PixelPath, tower_pixels
 from omnilive.training.networks import Networks
+from omnilive.training.patch_heads import TRAITS, UNKNOWN
 from omnilive.training.task import Losses
 
 _FINE = 2  # label cells along one side of a patch
 _LEAST_CELLS = 1  # of the 4, for a thing to be what the patch shows
+_GREY = 0.3  # of training pictures
 _PAINTED = 288  # side of the pictures before they are scaled, as in the world's videos
 
 
@@ -85,9 +87,16 @@ class PictureSource:
         if rng.random() < 0.5:
             noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 6, pixels.shape)
             pixels = pixels * rng.uniform(0.85, 1.1) + noise
+        of_patches = _of_patches(labels, self.grid)
+        if self.split == "train" and rng.random() < _GREY:
+            # Without colours, shapes have to be told by themselves, so that they are known again
+            # in colours that they never had.
+            pixels = np.repeat(pixels @ np.array([[0.299], [0.587], [0.114]]), 3, axis=2)
+            colour = TRAITS.index("colour")
+            of_patches[of_patches[:, colour] > 0, colour] = UNKNOWN
         return (
             np.clip(pixels, 0, 255).astype(np.uint8),
-            _of_patches(labels, self.grid),
+            of_patches,
             PLACES.index(scene.place),
         )
 
