@@ -30,6 +30,8 @@ def noise_samples(noise: Noise) -> Samples:
     """
     rng = np.random.default_rng(noise.seed)
     count = (noise.end_ns - noise.start_ns) * SAMPLE_RATE // NS_PER_S
+    if count == 0:
+        return np.zeros(0, np.float32)
     time_s = np.arange(count) / SAMPLE_RATE
     wave = _FORMULAS[noise.label](time_s, rng)
     loudest = max(1e-9, float(np.abs(wave).max(initial=0.0)))
@@ -150,8 +152,6 @@ def _sum(waves: Iterable[Wave]) -> Wave:
 
 def _band(wave: Wave, low_hz: float, high_hz: float) -> Wave:
     """Keep what lies between two frequencies, by cutting the rest out of the spectrum."""
-    if wave.size == 0:
-        return wave
     spectrum = np.fft.rfft(wave)
     hz = np.fft.rfftfreq(wave.size, 1 / SAMPLE_RATE)
     spectrum[(hz < low_hz) | (hz > high_hz)] = 0

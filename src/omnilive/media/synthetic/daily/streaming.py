@@ -58,19 +58,21 @@ def daily_events(
         live=False,
         source=f"daily:{world.split}:{world.seed}",
     )
-    frame = 0
+    frame, step = 0, SAMPLE_RATE // _CHUNKS_A_SECOND
     for second, samples in enumerate(DailyMixer(world).blocks()):
         end_ns = min(world.duration_ns, (second + 1) * NS_PER_S)
-        while (frame_ns := frame * frame_interval_ns) < end_ns:
-            pixels = paint(world.scene_at(frame_ns), frame_ns, side)
-            pixels.flags.writeable = False
-            yield VideoFrame(stream=stream, at_ns=at_ns + frame_ns, pixels=pixels)
-            frame += 1
-        step = SAMPLE_RATE // _CHUNKS_A_SECOND
-        for first in range(0, samples.size, step):
+        for first in range(0, max(samples.size, 1), step):
             chunk_ns = second * NS_PER_S + first * NS_PER_S // SAMPLE_RATE
-            yield AudioChunk(
-                stream=stream, at_ns=at_ns + chunk_ns, samples=samples[first : first + step]
-            )
+            is_last = first + step >= samples.size
+            until_ns = end_ns if is_last else chunk_ns + NS_PER_S // _CHUNKS_A_SECOND
+            part = samples[first : first + step]
+            # In order of time: the frames before a chunk's end follow its beginning.
+            if part.size:
+                yield AudioChunk(stream=stream, at_ns=at_ns + chunk_ns, samples=part)
+            while (frame_ns := frame * frame_interval_ns) < until_ns:
+                pixels = paint(world.scene_at(frame_ns), frame_ns, side)
+                pixels.flags.writeable = False
+                yield VideoFrame(stream=stream, at_ns=at_ns + frame_ns, pixels=pixels)
+                frame += 1
         yield Tick(stream=stream, at_ns=at_ns + end_ns, wall_ns=wall_ns + end_ns)
     yield StreamEnded(stream=stream, at_ns=at_ns + world.duration_ns)
