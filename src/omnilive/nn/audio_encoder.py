@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_LOOK_AHEAD = 3
+LOOK_AHEAD = 3
+"""Frames behind a sound that its states see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def num_states(num_frames: int) -> int:
 
 def frames_needed(num_frames: int, config: AudioEncoderConfig) -> int:
     """Return how many frames the encoder wants to see of a sound of `num_frames`."""
-    return min(num_frames + _LOOK_AHEAD, config.most_frames)
+    return min(num_frames + LOOK_AHEAD, config.most_frames)
 
 
 class _Attention(nn.Module):
