@@ -109,3 +109,15 @@ def test_squashed_frames_are_what_the_compressor_sees() -> None:
     assert torch.equal(picture[:, TILE:], seen[1])
     with pytest.raises(BackendError, match="at least one frame"):
         frames_to_picture([], canvas="squash", tile=TILE)
+
+
+def test_a_whole_frame_is_the_middle_of_a_square_one_and_all_of_a_wide_one() -> None:
+    generator = np.random.default_rng(2)
+    square = generator.integers(0, 255, (288, 288, 3), np.uint8)
+    whole = tower_pixels([square], PixelPath.WHOLE, size=TILE)
+    assert torch.equal(whole, tower_pixels([square], PixelPath.OFFLINE_CROP, size=TILE))
+    wide = np.zeros((60, 240, 3), np.uint8)
+    wide[:, :60] = 255  # the middle does not hold it
+    seen = tower_pixels([wide], PixelPath.WHOLE, size=TILE)
+    assert seen.shape == (1, 3, TILE, TILE)
+    assert seen[0, 0, :, 5].min() > seen[0, 0, :, 90].max()
