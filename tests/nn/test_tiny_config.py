@@ -104,7 +104,7 @@ def test_squashed_frames_are_what_the_compressor_sees() -> None:
     generator = np.random.default_rng(1)
     frames = [generator.integers(0, 255, (90, 160, 3), np.uint8) for _ in range(2)]
     picture = frames_to_picture(frames, canvas="squash", tile=TILE)
-    seen = tower_pixels(frames, PixelPath.LIVE_SQUASH, size=TILE)
+    seen = tower_pixels(frames, PixelPath.WHOLE, size=TILE)
     assert torch.equal(picture[:, :TILE], seen[0])
     assert torch.equal(picture[:, TILE:], seen[1])
     with pytest.raises(BackendError, match="at least one frame"):

@@ -19,7 +19,7 @@ class CompressorConfig:
         frames_per_clip: at most so many frames of a clip, evenly spread.
         frame_interval_s: of frames that come faster, one in each such interval is compressed.
         pixels: "squash": the whole frame, distorted, as live in the release; "crop": the middle of
-            it, as offline.
+            it, as offline; "whole": all of it scaled at once, distorted (not the release's).
         origin_s: the seconds in a clip's text count from the epoch's start, and anew after this
             many; 504 full clips is what the network was trained to hold.
         integration: "exact": the release's numbers, an end at the network's window; "blocks": no
@@ -38,7 +38,7 @@ class CompressorConfig:
     place: PlaceConfig = field(default_factory=PlaceConfig)
     frames_per_clip: int = 16
     frame_interval_s: float = 1.0
-    pixels: Literal["squash", "crop"] = "squash"
+    pixels: Literal["squash", "crop", "whole"] = "squash"
     origin_s: float = 8064.0
     integration: Literal["auto", "exact", "blocks"] = "auto"
     select: Literal["cosine", "probability"] = "cosine"

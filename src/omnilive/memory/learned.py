@@ -92,7 +92,11 @@ class LearnedMemory:
 
         from omnilive.nn.clip_pixels import PixelPath, tower_pixels
 
-        path = PixelPath.LIVE_SQUASH if self._pixels == "squash" else PixelPath.OFFLINE_CROP
+        path = {
+            "squash": PixelPath.LIVE_SQUASH,
+            "crop": PixelPath.OFFLINE_CROP,
+            "whole": PixelPath.WHOLE,
+        }[self._pixels]
         size = self.network.config.tower.image_size
         with torch.no_grad():
             return self.network.see(

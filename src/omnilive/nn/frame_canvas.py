@@ -1,9 +1,9 @@
 """From frames of a video to the one picture that the language model sees.
 
 "composite"   the release's: frames labelled on one canvas, then whole tiles (`composites.py`)
-"squash"      a tile for each frame, one below the other, each made as memory's compressor makes
-              its pictures (`clip_pixels.py`): both towers see the same pixels, and a frame
-              costs one tile. No label is drawn, for on a small tile nobody could read it.
+"squash"      a tile for each frame, one below the other, each the whole frame scaled to a square
+              (`clip_pixels.PixelPath.WHOLE`), so that a small compressor can see the same
+              pixels, and a frame costs one tile. No label is drawn: nobody could read it there.
 """
 
 from __future__ import annotations
@@ -37,5 +37,5 @@ def frames_to_picture(
     if canvas == "squash":
         if not frames:
             raise BackendError("A picture needs at least one frame; none was given.")
-        return torch.cat(list(tower_pixels(frames, PixelPath.LIVE_SQUASH, size=tile)), dim=1)
+        return torch.cat(list(tower_pixels(frames, PixelPath.WHOLE, size=tile)), dim=1)
     return normalise(video_to_tiles(composite(frames, tile=tile), tile=tile))
