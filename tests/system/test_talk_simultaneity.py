@@ -18,6 +18,7 @@ from omnilive.system import System
 from talk_support import LongAnswer, Person
 
 SECONDS = 30
+QUIET_S = 15  # the same without an answer, to compare with
 FACT = "The green bicycle is in the garage."
 
 
@@ -56,7 +57,7 @@ class Burner(LongAnswer):
 
 @dataclass
 class Outcome:
-    """What half a minute came to."""
+    """What the time came to."""
 
     pushed: int
     missing: int
@@ -68,8 +69,8 @@ class Outcome:
     answer: str
 
 
-def _live(store: Path, *, burn: bool) -> Outcome:
-    """Let a person be there for half a minute, with an answer that never ends or without."""
+def _live(store: Path, seconds: float, *, burn: bool) -> Outcome:
+    """Let a person be there for a while, with an answer that never ends or without."""
     config = embedded()
     system, burner = System(config, store, write=True), Burner()
     house = Conversations(system, config.live, shared=lambda: {"answerer": burner})
@@ -84,7 +85,7 @@ def _live(store: Path, *, burn: bool) -> Outcome:
         person.wait("speaking")
         mark = len(person.messages)
     other.say(FACT)  # in another conversation, while the first one is being answered
-    person.wait_heard_s(SECONDS)
+    person.wait_heard_s(seconds)
     other.wait("utterance")
     with api.open(store) as memory:  # and asked in a third way
         other.wait("clip")
@@ -116,8 +117,8 @@ def _live(store: Path, *, burn: bool) -> Outcome:
 @pytest.mark.slow
 @pytest.mark.real_time
 def test_nothing_is_lost_while_it_answers(tmp_path: Path) -> None:
-    quiet = _live(tmp_path / "quiet", burn=False)
-    burning = _live(tmp_path / "burning", burn=True)
+    quiet = _live(tmp_path / "quiet", QUIET_S, burn=False)
+    burning = _live(tmp_path / "burning", SECONDS, burn=True)
     for outcome in (quiet, burning):
         assert outcome.missing == 0
         assert outcome.heard_s == pytest.approx(outcome.pushed / 16_000, abs=0.1)

@@ -78,11 +78,11 @@ def test_talked_over_it_falls_silent(tmp_path: Path) -> None:
         after = tab.played(cut_ms + 500)
         assert after.size
         assert abs(after).max() < 0.01
-        # What was heard is the beginning of the answer, and the rest of it was not.
+        # What was heard is the beginning of the answer, and its end was not.
         played = tab.played()
         shares = [heard_share(each, played) for each in phrases(tab.answer())]
         assert shares[0] > 0.2
-        assert sum(share > 0.8 for share in shares) < len(shares) / 2
+        assert shares[-1] <= 0.8
         assert tab.floor() == "listening"
 
 
