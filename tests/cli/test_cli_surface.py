@@ -43,6 +43,10 @@ OPTIONS = {
         "--list-devices --json --vlm --vlm-model --preset --weights --config"
     ),
     ("doctor",): "--json",
+    ("eval", "memory"): (
+        "--questions --media --store --seeds --duration --num-questions --conditions --out --json "
+        "--vlm --vlm-model --preset --weights --config"
+    ),
     ("memory", "stats"): "--store --json",
     ("memory", "list"): "--store --stream --limit --json",
     ("memory", "search"): "--store --stream --picture --limit --json",
