@@ -101,7 +101,7 @@ def encode_pictures(
     merged = _merged(tiles, tower, line_end.device, None)
     sequences = [
         in_line(each, rows, columns, line_end, separator)
-        for each in merged.unflatten(0, (len(pictures), -1))
+        for each in merged.view(len(pictures), -1, *merged.shape[1:])
     ]
     return projector(torch.stack(sequences))
 

@@ -125,8 +125,8 @@ def make_pool(
     memory: MemoryNetwork,
     reasoning: ReasoningNetwork,
     picture_of: Callable[[NDArray[np.uint8]], torch.Tensor],
+    painted: Callable[[Iterable[int]], Iterable[list[NDArray[np.uint8]]]],
     *,
-    painted: Callable[[Iterable[int]], Iterable[list[NDArray[np.uint8]]]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipPool:
     """Paint clips, run both towers over them, and write the pool.
@@ -138,11 +138,9 @@ def make_pool(
         memory: its tower sees every frame.
         reasoning: its tower sees one frame a clip.
         picture_of: the tiles of one frame, (tiles, 3, side, side), thumbnail first.
-        painted: paints clips by their numbers, in order; here and now if None.
+        painted: paints clips by their numbers, in order (`painted_clips.painter`).
         progress: called with how many are done, of how many.
     """
-    from omnilive.training.painted_clips import paint_clip
-
     folder.mkdir(parents=True, exist_ok=True)
     numbers = range(num_clips)
     scenes = [pool_scene(split, number) for number in numbers]
@@ -152,12 +150,11 @@ def make_pool(
     frames: NDArray[np.float16] | None = None
     pictures: NDArray[np.float16] | None = None
     pictured: list[int] = []
-    source = painted(numbers) if painted else (paint_clip(split, number) for number in numbers)
     tower = memory.model.vision_tower.vision_tower
     frames = np.lib.format.open_memmap(
         folder / "frames.npy", "w+", np.float16, (int(starts[-1]), *each)
     )
-    for number, clip in enumerate(source):
+    for number, clip in enumerate(painted(numbers)):
         times = frame_times(scenes[number])
         pixels = tower_pixels(clip, PixelPath.OFFLINE_CROP, size=config.tower.image_size)
         merged = merge_patches(tower(pixels, config.tower_layer))

@@ -22,6 +22,8 @@ from omnilive.nn.tokenizer_qwen2 import Qwen2Tokenizer
 from omnilive.training.clip_pool import ClipPool
 from omnilive.training.streams import text_of
 
+_NOTHING = -100  # where nothing is told
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -63,24 +65,25 @@ def encode(
 
 
 def telling_loss(
-    network: MemoryNetwork, tokenizer: Qwen2Tokenizer, told: Sequence[Told]
+    network: MemoryNetwork, tokenizer: Qwen2Tokenizer, told_rows: Sequence[Told]
 ) -> tuple[Tensor, float]:
     """Return the mean cross-entropy of words behind memory, and the share of right tokens."""
     embed = network.model.embed_tokens
     line_end = tokenizer.encode("\n")
-    rows, targets = [], []
-    for one in told:
+    rows: list[Row] = []
+    for one in told_rows:
         ids = tokenizer.encode(one.text)
         read = torch.tensor([*line_end, *ids[:-1]], device=network.model.device)
         vectors = torch.cat([one.memory, embed(read)])
-        wanted = torch.full((len(vectors),), -100, dtype=torch.long)
-        wanted[len(one.memory) + len(line_end) - 1 :] = torch.tensor(ids)
-        rows.append(Row(vectors, wanted.to(vectors.device)))
+        # What is told stands where roles stand: both go through `stacked` with their rows.
+        told_ids = torch.full((len(vectors),), _NOTHING, dtype=torch.long)
+        told_ids[len(one.memory) + len(line_end) - 1 :] = torch.tensor(ids)
+        rows.append(Row(vectors, told_ids.to(vectors.device)))
     stack = stacked(rows)
-    # Roles are padded with 0, which is a token: what lies behind a row is no target.
-    targets = torch.where(stack.mask, stack.roles, torch.full_like(stack.roles, -100))
+    # Padding is 0, which is a token: what lies behind a row is no target.
+    targets = torch.where(stack.mask, stack.roles, torch.full_like(stack.roles, _NOTHING))
     states = network.model(stack.vectors)
-    at = targets != -100
+    at = targets != _NOTHING
     scores = network.model.logits(states[at])
     wanted = targets[at]
     right = float((scores.argmax(dim=-1) == wanted).float().mean())

@@ -74,14 +74,14 @@ class Networks:
             self.memory = MemoryNetwork(tiny_memory(len(tokenizers.memory)))
             self.reasoning = ReasoningNetwork(tiny_reasoning(tokenizers.reasoning.vocab_size))
             self.audio = AudioTranslationNetwork(tiny_audio(len(tokenizers.audio)))
-            self.heads = nn.ModuleDict(
-                {
-                    "patches": PatchHeads(self.memory.config.tower.width),
-                    "audio": AudioHeads(self.audio.config),
-                }
-            )
+            self.patch_heads = PatchHeads(self.memory.config.tower.width)
+            self.audio_heads = AudioHeads(self.audio.config)
+            self.heads = nn.ModuleDict({"patches": self.patch_heads, "audio": self.audio_heads})
             for network in (self.memory, self.reasoning, self.audio):
                 _initialise(network)
+        for each in self.modules().values():
+            # Data is made without end, so nothing needs dropout; steps stay the same every time.
+            each.eval()
 
     @classmethod
     def create(cls, seed: int) -> Networks:

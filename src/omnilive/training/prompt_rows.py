@@ -97,7 +97,7 @@ class PromptRows:
         hit = scores.argmax(dim=-1) == wanted
         # Number the answers: prompts have different numbers of them.
         number = batch * 1000 + groups[batch, at + 1]
-        names, inverse = number.unique(return_inverse=True)
+        names, inverse = torch.unique(number, return_inverse=True)
         wrong = torch.zeros(len(names), dtype=torch.long, device=device).index_add(
             0, inverse, (~hit).long()
         )

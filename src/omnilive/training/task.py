@@ -45,11 +45,14 @@ class Task(Protocol):
 
     Attributes:
         name: as in the recipe ("clip_compression").
-        source: of its training batches.
     """
 
     name: str
-    source: Source
+
+    @property
+    def source(self) -> Source:
+        """What makes its training batches."""
+        ...
 
     def trained(self) -> Iterable[tuple[str, nn.Parameter]]:
         """Return what this task changes; the names last, the optimiser keeps its state by them."""

@@ -26,7 +26,7 @@ class AudioRecognition:
 
     def __init__(self, networks: Networks, batch_size: int, *, num_validated: int = 100) -> None:
         self._networks = networks
-        self._passes = Passes(networks.audio, networks.heads["audio"], networks.tokenizers.audio)
+        self._passes = Passes(networks.audio, networks.audio_heads, networks.tokenizers.audio)
         self._num_validated = num_validated
         self.source = SoundSource(
             "train",
@@ -43,7 +43,7 @@ class AudioRecognition:
     def loss(self, batch: SoundBatch) -> Losses:
         """Return the losses of answers and of words in their order, together."""
         answers, words, right = self._passes.losses(batch)
-        parts = {"answers": float(answers), "words": float(words), "right": right}
+        parts = {"answers": answers.item(), "words": words.item(), "right": right}
         return Losses(answers + words, parts)
 
     def validate(self) -> Mapping[str, float]:

@@ -19,7 +19,9 @@ from omnilive.training.clip_pool import ClipPool, bytes_of_pool, make_pool
 from omnilive.training.networks import Networks
 from omnilive.training.painted_clips import painter
 from omnilive.training.recipe import TaskSettings
+from omnilive.training.scale import FULL, SMOKE, Scale
 from omnilive.training.task import Task
+from omnilive.training.tasks import real_clip_compression
 from omnilive.training.tasks.audio_classification import AudioClassification
 from omnilive.training.tasks.audio_recognition import AudioRecognition
 from omnilive.training.tasks.clip_compression import ClipCompression
@@ -52,19 +54,21 @@ def build(name: str, networks: Networks, settings: TaskSettings) -> Task:
 
 
 def _memory(networks: Networks, settings: TaskSettings) -> Task:
-    pools, size = _pools(networks, settings), settings.batch_size
+    pools, size, scale = _pools(networks, settings), settings.batch_size, _scale(settings)
     tasks = (
-        ClipCompression(networks, pools, size),
-        Integration(networks, pools, max(1, size // 8)),
-        Retrieval(networks, pools, max(1, size // 32)),
+        ClipCompression(networks, pools, size, scale=scale),
+        Integration(networks, pools, max(1, size // 8), scale=scale),
+        Retrieval(networks, pools, max(1, size // 32), scale=scale),
     )
-    # Retrieval is the hardest and comes twice; compression must not be forgotten meanwhile.
-    return Turns("memory", tasks, (2, 0, 2, 1))
+    # Retrieval is the hardest and comes most often; compression must not be forgotten meanwhile.
+    return Turns("memory", tasks, (2, 0, 2, 2, 0, 1))
 
 
 def _reasoning_and_gate(networks: Networks, settings: TaskSettings) -> Task:
     tasks = (
-        Reasoning(networks, _pools(networks, settings), settings.batch_size),
+        Reasoning(
+            networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)
+        ),
         InstructionPrediction(networks, 8 * settings.batch_size),
     )
     return Turns("reasoning_and_gate", tasks, (0, 0, 0, 0, 0, 1))
@@ -72,20 +76,21 @@ def _reasoning_and_gate(networks: Networks, settings: TaskSettings) -> Task:
 
 TASKS: Mapping[str, Callable[[Networks, TaskSettings], Task]] = {
     "vision_pretraining": lambda networks, settings: VisionPretraining(
-        networks, settings.batch_size
+        networks, settings.batch_size, num_validated=2 * _scale(settings).validated_batches
     ),
     "clip_compression": lambda networks, settings: ClipCompression(
-        networks, _pools(networks, settings), settings.batch_size
+        networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)
     ),
+    "real_clip_compression": real_clip_compression.from_options,
     "integration": lambda networks, settings: Integration(
-        networks, _pools(networks, settings), settings.batch_size
+        networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)
     ),
     "retrieval": lambda networks, settings: Retrieval(
-        networks, _pools(networks, settings), settings.batch_size
+        networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)
     ),
     "memory": _memory,
     "reasoning": lambda networks, settings: Reasoning(
-        networks, _pools(networks, settings), settings.batch_size
+        networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)
     ),
     "instruction_prediction": lambda networks, settings: InstructionPrediction(
         networks, settings.batch_size
@@ -97,6 +102,10 @@ TASKS: Mapping[str, Callable[[Networks, TaskSettings], Task]] = {
     ),
 }
 """Tasks by name. `memory` and `reasoning_and_gate` take turns between tasks of one network."""
+
+
+def _scale(settings: TaskSettings) -> Scale:
+    return SMOKE if settings.options.get("smoke", False) else FULL
 
 
 def _pools(networks: Networks, settings: TaskSettings) -> dict[Split, ClipPool]:
@@ -131,7 +140,7 @@ def _pool(networks: Networks, folder: Path, split: Split, count: int) -> ClipPoo
         networks.memory,
         networks.reasoning,
         lambda frame: picture_tiles(frame, networks.reasoning.config.tower.image_size),
-        painted=painter(split, 1 if count > _SMOKE_CLIPS else 0),
+        painter(split, 1 if count > _SMOKE_CLIPS else 0),
     )
 
 

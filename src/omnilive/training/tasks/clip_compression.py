@@ -21,11 +21,11 @@ from omnilive.media.synthetic.daily.catalogue import Split
 from omnilive.training.clip_pool import ClipPool, moved, pool_scene
 from omnilive.training.memory_passes import Told, encode, telling_loss
 from omnilive.training.networks import Networks
+from omnilive.training.scale import FULL, Scale
 from omnilive.training.streams import LATEST_S
 from omnilive.training.task import Losses
 
 _GLOBAL_SHARE = 1 / 3
-_VALIDATED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,17 @@ class ClipCompression:
     name = "clip_compression"
 
     def __init__(
-        self, networks: Networks, pools: Mapping[Split, ClipPool], batch_size: int
+        self,
+        networks: Networks,
+        pools: Mapping[Split, ClipPool],
+        batch_size: int,
+        *,
+        scale: Scale = FULL,
     ) -> None:
         self._networks, self._pools = networks, pools
+        self._batches = scale.validated_batches
         self.source = ClipSource(len(pools["train"]), batch_size)
-        self._validation = ClipSource(len(pools["validation"]), 64)
+        self._validation = ClipSource(len(pools["validation"]), scale.validated_clips)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Everything of the memory but its tower."""
@@ -81,7 +87,7 @@ class ClipCompression:
         """Return loss and share of right tokens on combinations never seen."""
         rows = [
             self._tell(self._validation.draw(0, step), self._pools["validation"])
-            for step in range(_VALIDATED)
+            for step in range(self._batches)
         ]
         names = ("loss", "right", "right_global")
         return {

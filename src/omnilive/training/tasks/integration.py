@@ -24,6 +24,7 @@ from omnilive.nn.memory_rows import Row, stacked
 from omnilive.training.clip_pool import ClipPool
 from omnilive.training.memory_passes import Told, encode, telling_loss
 from omnilive.training.networks import Networks
+from omnilive.training.scale import FULL, Scale
 from omnilive.training.streams import Stream, StreamSource
 from omnilive.training.task import Losses
 from omnilive.training.tasks.clip_compression import memory_parameters
@@ -61,13 +62,19 @@ class Integration:
     name = "integration"
 
     def __init__(
-        self, networks: Networks, pools: Mapping[Split, ClipPool], batch_size: int
+        self,
+        networks: Networks,
+        pools: Mapping[Split, ClipPool],
+        batch_size: int,
+        *,
+        scale: Scale = FULL,
     ) -> None:
         self._networks, self._pools = networks, pools
-        streams = StreamSource("train", len(pools["train"]), 4, 32, num_questions=0)
+        self._batches = scale.validated_batches
+        streams = StreamSource("train", len(pools["train"]), 4, scale.longest, num_questions=0)
         self.source = IntegrationSource(streams, batch_size)
         held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
-        self._validation = IntegrationSource(held_out, 8)
+        self._validation = IntegrationSource(held_out, scale.validated_streams)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Everything of the memory but its tower."""
@@ -82,7 +89,7 @@ class Integration:
         """Return loss and share of right tokens, by level, on combinations never seen."""
         rows = [
             self._tell(self._validation.draw(0, step), self._pools["validation"]).parts
-            for step in range(2)
+            for step in range(self._batches)
         ]
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 

@@ -21,10 +21,9 @@ from omnilive.training.contexts import Context, ContextDraw, ContextSource
 from omnilive.training.memory_passes import encode
 from omnilive.training.networks import Networks
 from omnilive.training.prompt_rows import PromptRows, Shared
+from omnilive.training.scale import FULL, Scale
 from omnilive.training.streams import Stream, StreamSource
 from omnilive.training.task import Losses
-
-_VALIDATED = 4
 
 
 class Reasoning:
@@ -33,16 +32,22 @@ class Reasoning:
     name = "reasoning"
 
     def __init__(
-        self, networks: Networks, pools: Mapping[Split, ClipPool], batch_size: int
+        self,
+        networks: Networks,
+        pools: Mapping[Split, ClipPool],
+        batch_size: int,
+        *,
+        scale: Scale = FULL,
     ) -> None:
         self._networks, self._pools = networks, pools
         self._rows = PromptRows(networks.reasoning, networks.tokenizers.reasoning)
-        streams = StreamSource("train", len(pools["train"]), 2, 34, num_questions=0)
+        self._batches = scale.validated_batches
+        streams = StreamSource("train", len(pools["train"]), 2, scale.longest + 2, num_questions=0)
         pictured = tuple(int(each) for each in pools["train"].pictured_ns)
         self.source = ContextSource(streams, pictured, batch_size)
         held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
         pictured = tuple(int(each) for each in pools["validation"].pictured_ns)
-        self._validation = ContextSource(held_out, pictured, 4)
+        self._validation = ContextSource(held_out, pictured, scale.validated_streams)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Everything of the reasoning module but its tower."""
@@ -58,7 +63,7 @@ class Reasoning:
     def validate(self) -> Mapping[str, float]:
         """Return the share of right answers by what was given and by kind, never seen before."""
         sums: dict[str, list[float]] = {}
-        for step in range(_VALIDATED):
+        for step in range(self._batches):
             parts = self._read(
                 self._validation.draw(0, step), self._pools["validation"], True
             ).parts

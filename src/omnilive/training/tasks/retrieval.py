@@ -26,6 +26,7 @@ from omnilive.nn.memory_training import grounding_loss
 from omnilive.training.clip_pool import ClipPool
 from omnilive.training.memory_passes import encode
 from omnilive.training.networks import Networks
+from omnilive.training.scale import FULL, Scale
 from omnilive.training.streams import Stream, StreamSource
 from omnilive.training.task import Losses
 from omnilive.training.tasks.clip_compression import memory_parameters
@@ -68,13 +69,19 @@ class Retrieval:
     name = "retrieval"
 
     def __init__(
-        self, networks: Networks, pools: Mapping[Split, ClipPool], batch_size: int
+        self,
+        networks: Networks,
+        pools: Mapping[Split, ClipPool],
+        batch_size: int,
+        *,
+        scale: Scale = FULL,
     ) -> None:
         self._networks, self._pools = networks, pools
-        streams = StreamSource("train", len(pools["train"]))
+        self._batches = scale.validated_batches
+        streams = StreamSource("train", len(pools["train"]), scale.longest, scale.longest)
         self.source = RetrievalSource(streams, batch_size)
         held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
-        self._validation = RetrievalSource(held_out, 4)
+        self._validation = RetrievalSource(held_out, scale.validated_streams)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Everything of the memory but its tower."""
@@ -89,7 +96,7 @@ class Retrieval:
         """Return loss and recall on combinations never seen."""
         rows = [
             self._read(self._validation.draw(0, step), self._pools["validation"]).parts
-            for step in range(4)
+            for step in range(self._batches)
         ]
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 

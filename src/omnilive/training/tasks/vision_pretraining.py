@@ -83,7 +83,7 @@ class PictureSource:
         labels = patch_labels(scene, at_ns, grid).astype(np.int16)
         if rng.random() < 0.5:
             picture, labels = _moved(rng, picture, labels)
-        pixels = np.asarray(picture).astype(np.float32)
+        pixels: NDArray[np.float64] = np.asarray(picture).astype(np.float64)
         if rng.random() < 0.5:
             noise = np.random.default_rng(rng.getrandbits(32)).normal(0, 6, pixels.shape)
             pixels = pixels * rng.uniform(0.85, 1.1) + noise
@@ -109,7 +109,7 @@ class VisionPretraining:
     def __init__(self, networks: Networks, batch_size: int, *, num_validated: int = 8) -> None:
         self._networks = networks
         self._tower = networks.memory.model.vision_tower.vision_tower
-        self._heads = networks.heads["patches"]
+        self._heads = networks.patch_heads
         config = self._tower.config
         self.source = PictureSource("train", batch_size, config.image_size, config.grid)
         self._validation = PictureSource("validation", 64, config.image_size, config.grid)

@@ -51,6 +51,7 @@ SEEN_KINDS: tuple[DailyQuestionKind, ...] = (
     "not_seen",
 )
 """Kinds of the past whose answer is in the pictures."""
+_COLOUR: tuple[Trait, ...] = ("colour",)
 NOT_SEEN = "i have not seen that"
 _PAST = {
     "moves left": "moved left",
@@ -223,7 +224,7 @@ class Asking:
         if group is None:
             return None
         place = absent.scene.place if absent is not None else scene.place
-        words = described(group, ("colour",), plural=False)
+        words = described(group, _COLOUR, plural=False)
         a = "a pair of" if group.kind == "glasses" else _article(words)
         text = f"Was there {a} {words} {in_place(place)}?"
         fits = [
@@ -258,7 +259,7 @@ class Asking:
         absent = self._absent(rng)
         if absent is None:
             return None
-        words = described(absent.group, ("colour",), plural=False)
+        words = described(absent.group, _COLOUR, plural=False)
         thing = f"the {words} {in_place(absent.scene.place)}"
         be = "were" if absent.group.kind == "glasses" else "was"
         text = rng.choice(
@@ -284,7 +285,7 @@ class Asking:
         group = visible[0]
         text, answer = rng.choice(
             (
-                ("What is this?", f"{NUMBERS[group.count - 1]} {described(group, ('colour',))}"),
+                ("What is this?", f"{NUMBERS[group.count - 1]} {described(group, _COLOUR)}"),
                 ("What colour is this?", group.colour),
                 ("What pattern is this?", group.texture),
                 ("How many are there?", NUMBERS[group.count - 1]),
