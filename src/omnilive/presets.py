@@ -13,7 +13,19 @@ import platformdirs
 
 from omnilive.config import merge, parse_override, read_toml
 from omnilive.errors import ConfigError, UsageError
+from omnilive.nn.ixc_config import GenerationConfig, PlaceConfig
+from omnilive.nn.shipped import NETWORK_PRESETS
 from omnilive.system import SCHEMA, Config
+
+# What the trained checkpoint of the preset tiny was tuned to, on the validation streams.
+TINY_MIN_COSINE = 0.3  # a clip is selected above it
+TINY_MOST_SELECTED = 2  # `training.contexts.MOST_SELECTED`
+TINY_LEAST_INSTRUCTION = 0.5  # probability of "Yes"
+TINY_LEAST_SOUND = 0.5  # probability of a sound's name
+TINY_SOUND_WINDOW_S = 4.0
+TINY_TEXTS = 4  # remembered words beside the tokens
+TINY_NEW_TOKENS = 24
+TINY_CLIP_S = 8.0  # the longest clip it was trained on, one frame a second
 
 
 def embedded() -> Config:
@@ -44,7 +56,68 @@ def ixc(weights: str = "") -> Config:
     )
 
 
-PRESETS: dict[str, Callable[[], Config]] = {"embedded": embedded, "server": server, "ixc": ixc}
+def tiny(weights: str = "") -> Config:
+    """The paper's architecture, small, trained on the synthetic world; its weights come along.
+
+    Args:
+        weights: folder of another checkpoint of the same layout; "" is the one in the package.
+    """
+    config = Config()
+    place = PlaceConfig(device="cpu", dtype="float32")
+    hearing, compressor = config.hearing, config.memory.compressor
+    return dataclasses.replace(
+        config,
+        preset="tiny",
+        hearing=dataclasses.replace(
+            hearing,
+            recognition=dataclasses.replace(hearing.recognition, backend="ixc", place=place),
+            names=dataclasses.replace(
+                hearing.names,
+                window_s=TINY_SOUND_WINDOW_S,
+                least_probability=TINY_LEAST_SOUND,
+            ),
+        ),
+        seeing=dataclasses.replace(
+            config.seeing,
+            clips=dataclasses.replace(config.seeing.clips, max_clip_s=TINY_CLIP_S),
+        ),
+        memory=dataclasses.replace(
+            config.memory,
+            compressor=dataclasses.replace(
+                compressor,
+                place=place,
+                frames_per_clip=round(TINY_CLIP_S),
+                frame_interval_s=1.0,
+                pixels="whole",
+                integration="blocks",
+                min_cosine=TINY_MIN_COSINE,
+                most_selected=TINY_MOST_SELECTED,
+            ),
+        ),
+        # It was never shown a dialogue: each question stands for itself.
+        answerer=dataclasses.replace(config.answerer, max_dialogue_chars=0),
+        ixc=dataclasses.replace(
+            config.ixc,
+            weights=weights,
+            place=place,
+            prompt="release",
+            clip_frames=0,
+            newest_frames=1,
+            canvas="squash",
+            texts=TINY_TEXTS,
+            not_seen="i have not seen that",
+            least_instruction=TINY_LEAST_INSTRUCTION,
+            generation=GenerationConfig(max_new_tokens=TINY_NEW_TOKENS, temperature=0.0),
+        ),
+    )
+
+
+PRESETS: dict[str, Callable[[], Config]] = {
+    "embedded": embedded,
+    "server": server,
+    "ixc": ixc,
+    "tiny": tiny,
+}
 
 
 def configure(
@@ -65,7 +138,7 @@ def configure(
         overrides: single settings, `section.key=value`.
         vlm: address of a vision-language server; chooses the preset `server`.
         vlm_model: the model that server shall run.
-        weights: folder of the paper's networks; chooses the preset `ixc`.
+        weights: folder of the paper's networks; chooses the preset `ixc` unless `tiny` is named.
 
     Raises:
         ConfigError: unknown key, wrong value, newer schema.
@@ -83,10 +156,10 @@ def configure(
             f"{file} has schema {schema}, newer than {SCHEMA}, which this version knows; upgrade."
         )
     name = preset or tables.get("preset") or "embedded"
-    if weights is not None and preset is None:
+    if weights is not None and preset is None and name not in NETWORK_PRESETS:
         name = "ixc"
-    if weights is not None and name != "ixc":
-        raise UsageError("--weights belongs to the preset ixc; leave it or --preset out.")
+    if weights is not None and name not in NETWORK_PRESETS:
+        raise UsageError("--weights belongs to the presets ixc and tiny; leave one of both out.")
     if vlm and name == "embedded":
         name = "server"
     if name not in PRESETS:

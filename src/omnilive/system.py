@@ -30,6 +30,7 @@ from omnilive.memory.streams import SourceFile
 from omnilive.nn.ixc_config import IxcConfig
 from omnilive.nn.ixc_loading import LOADING, check_networks, is_loaded, load_reasoner
 from omnilive.nn.sharing import shared
+from omnilive.nn.shipped import NETWORK_PRESETS, tiny_folder
 from omnilive.perception.backends import (
     HearingBackends,
     build_frame_embedder,
@@ -147,7 +148,7 @@ class Config:
         schema: version of the configuration file.
         preset: what these values started from.
         store: directory of the memory; "" is the user's data directory.
-        ixc: the paper's networks, for the preset `ixc`.
+        ixc: the paper's networks, for the presets `ixc` and `tiny`.
         media, hearing, seeing, memory, gate, answerer, vlm, captions, speech, espeak, live: of each
             part.
     """
@@ -175,15 +176,16 @@ class Config:
     def with_networks(self) -> Config:
         """Return the configuration with the preset's one folder of weights told to every part.
 
-        Without the release's cut detector (`siglip/`, which its publisher keeps elsewhere) clips
-        are cut by the adaptive threshold.
+        Without the release's cut detector (`siglip/`) clips are cut by the adaptive threshold.
 
         Raises:
             ConfigError: the preset ixc without a folder.
+            CheckpointError: the preset tiny, whose checkpoint is not in this installation.
         """
-        if self.preset != "ixc":
+        if self.preset not in NETWORK_PRESETS:
             return self
-        folder = self.ixc.folder()
+        is_named = self.preset == "ixc" or self.ixc.weights
+        folder = self.ixc.folder() if is_named else tiny_folder()
         recognition, compressor = self.hearing.recognition, self.memory.compressor
         if recognition.backend == "ixc" and not recognition.weights:
             recognition = replace(recognition, weights=str(folder / "audio"))
@@ -202,6 +204,7 @@ class Config:
             seeing=replace(self.seeing, clips=clips),
             hearing=replace(self.hearing, recognition=recognition),
             memory=replace(self.memory, compressor=compressor),
+            ixc=replace(self.ixc, weights=str(folder)),
         )
 
     def check_networks(self) -> None:
@@ -210,7 +213,7 @@ class Config:
         Raises:
             BackendError: a package is missing, the weights are wrong, or memory is too small.
         """
-        if self.preset == "ixc":
+        if self.preset in NETWORK_PRESETS:
             compressor, recognition = self.memory.compressor, self.hearing.recognition
             hears = self.hearing.enabled and recognition.backend == "ixc"
             check_networks(
@@ -238,8 +241,7 @@ class System:
 
     Raises:
         StoreError: if the store cannot be used.
-        BackendError: if a package that the configuration needs is missing, or the weights of its
-            networks are not what they should be; nothing was loaded then.
+        BackendError: if a package is missing, or weights are wrong; nothing was loaded then.
     """
 
     def __init__(
@@ -272,7 +274,7 @@ class System:
             self.learned: LearnedMemory | None = None
             if compressor.weights:
                 self.learned = shared(compressor, lambda: LearnedMemory.load(compressor))
-            self.reasoner = load_reasoner(config.ixc) if config.preset == "ixc" else None
+            self.reasoner = load_reasoner(config.ixc) if config.preset in NETWORK_PRESETS else None
             self.memory = Memory(
                 self.store,
                 config.memory,

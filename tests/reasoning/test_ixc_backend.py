@@ -120,6 +120,27 @@ def test_the_moments_it_was_given_are_cited_with_the_first_words() -> None:
     assert answer.known
 
 
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("I have", " not seen", " that."), False),
+        ((" I HAVE not seen that",), False),
+        (("I have", " not seen", " that dog"), True),
+        (("I have",), True),
+        (("at ", "37"), True),
+    ],
+)
+def test_an_answer_that_nothing_was_seen_cites_nothing(words: tuple[str, ...], known: bool) -> None:
+    model = Model(*words)
+    found = retrieval("where are the keys?", hits=(KEYS,), tokens=TOKENS)
+    said = ended(push(answerer(backend(model, not_seen="i have not seen that")), found))
+    assert said.text == "".join(words).lstrip()
+    assert said.known is known
+    assert bool(said.citations) is known
+    # A network without such words is always taken at its word.
+    assert ended(push(answerer(backend(Model(*words))), found)).known
+
+
 def test_without_tokens_words_and_pictures_answer() -> None:
     hit = replace(CLIPS[2], text="a cup on the table", score=0.9)
     request, _ = asked(retrieval("where was the cup?", hits=(hit, KEYS)))

@@ -17,13 +17,14 @@ from rich.text import Text
 from omnilive.cli import options
 from omnilive.errors import CheckpointError, UsageError
 from omnilive.nn.places import free_bytes, need_packages
+from omnilive.nn.shipped import tiny_folder
 from omnilive.serving import wire
 
 if TYPE_CHECKING:
     from omnilive.nn.weights_check import FileSum, ModuleReport
 
 app = typer.Typer(
-    no_args_is_help=True, help="Judge the weights of the preset ixc; merge its adapter."
+    no_args_is_help=True, help="Judge the weights of the networks; merge the adapter."
 )
 
 _PRECISIONS = ("float32", "bfloat16", "float16")
@@ -36,11 +37,16 @@ _Dtype = Annotated[
 @app.command()
 def check(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="DIR", help="Holds base/ adapter/ audio/ memory/, or one network alone."
+            metavar="[DIR]",
+            help="Holds base/ adapter/ audio/ memory/, or one network alone; not with a preset.",
         ),
-    ],
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="tiny: the checkpoint that comes with the package."),
+    ] = None,
     sums: Annotated[
         bool,
         typer.Option("--checksums", help="Also read every byte and compare SHA-256 sums."),
@@ -53,10 +59,12 @@ def check(
 
     Example: omnilive models check ~/ixc --checksums
     """
+    if preset not in (None, "tiny") or (folder is None) == (preset is None):
+        raise UsageError("Name the folder of the networks, or --preset tiny.")
     need_packages()
     from omnilive.nn import weights_check
 
-    root = folder.expanduser()
+    root = tiny_folder() if folder is None else folder.expanduser()
     reports = weights_check.check_folder(root)
     if (root / "config.json").is_file():
         # One network alone: that the others are elsewhere is no fault.

@@ -30,11 +30,11 @@ ConfigFile = Annotated[
     typer.Option("--config", help="Configuration file (TOML).", envvar="OMNILIVE_CONFIG"),
 ]
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="What to run: embedded (default), server, ixc.")
+    str | None, typer.Option("--preset", help="What to run: embedded (default), tiny, server, ixc.")
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option("--weights", help="Folder of the paper's networks; chooses the preset ixc."),
+    typer.Option("--weights", help="Folder of the networks; chooses the preset ixc (or of tiny)."),
 ]
 Set = Annotated[
     list[str] | None,

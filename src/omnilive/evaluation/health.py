@@ -16,6 +16,7 @@ import numpy as np
 from omnilive.cancel import Cancel
 from omnilive.errors import OmniLiveError
 from omnilive.events import SAMPLE_RATE
+from omnilive.nn.shipped import NETWORK_PRESETS
 from omnilive.system import Config
 
 _PACKAGES = (
@@ -66,7 +67,7 @@ def examine(config: Config, store: Path) -> Iterator[Check]:
     )
     for package in _PACKAGES:
         yield _package(package)
-    if config.preset == "ixc":
+    if config.preset in NETWORK_PRESETS:
         remedy = "omnilive models check DIR says more."
         yield _tried("networks", True, lambda: _networks(config), remedy)
     for name, needed, trial, remedy in (
@@ -120,7 +121,8 @@ def _hearing(config: Config) -> str:
     backends = build_hearing_backends(config.hearing)
     if backends.recogniser is None:
         return "switched off in the configuration"
-    spoken = Espeak().synthesize("The train leaves at seven in the morning.")
+    # The preset tiny knows the words of its world alone, these among them.
+    spoken = Espeak().synthesize("On Monday the train leaves at seven.")
     try:
         samples = resample(spoken.samples, spoken.sample_rate, SAMPLE_RATE)
         heard = backends.recogniser.transcribe(samples, Cancel())

@@ -1,4 +1,4 @@
-"""What can be set about the paper's own networks (preset `ixc`); nothing here needs torch.
+"""What can be set about the paper's own networks (presets `ixc` and `tiny`); nothing needs torch.
 
 Every value is the release's unless its line says otherwise. The release has two programs that
 differ: a live demo and an offline example. Where they do, both are there by name.
@@ -88,6 +88,8 @@ class IxcConfig:
         canvas: how frames become one picture: "composite" is the release's, "squash" gives each a
             tile of its own without a label, as small towers want it.
         texts: remembered words that are told beside the tokens; 0 is the release's way.
+        not_seen: an answer of these words alone (whatever their case and points) says that it was
+            not perceived: it is not known and cites nothing; "": the network has no such words.
         instruction: "model" asks the language model whether an utterance is meant for it, "rules"
             are those of the embedded preset.
         least_instruction: probability of "Yes" from which it is.
@@ -104,6 +106,7 @@ class IxcConfig:
     newest_frames: int = 2
     canvas: Canvas = "composite"
     texts: int = 12
+    not_seen: str = ""
     instruction: Literal["model", "rules"] = "model"
     least_instruction: float = 0.5
     scaling: Literal["per_text", "release"] = "per_text"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -69,14 +69,15 @@ class ModuleReport:
 
 
 def check_folder(root: Path, roles: Sequence[Role] = ROLES) -> tuple[ModuleReport, ...]:
-    """Judge the networks below `root`, each on its own.
+    """Judge the networks below `root`, each on its own, then whether they fit one another.
 
     Raises:
         CheckpointError: there is no such folder.
     """
     if not root.is_dir():
         raise CheckpointError(f"There is no folder {root}; name the folder of the weights.")
-    reports = []
+    reports: list[ModuleReport] = []
+    folders: list[ModuleFolder] = []
     for role in roles:
         try:
             found = find_module(root, role)
@@ -84,6 +85,13 @@ def check_folder(root: Path, roles: Sequence[Role] = ROLES) -> tuple[ModuleRepor
             reports.append(ModuleReport(role=role, path=root, problems=(str(error),)))
             continue
         reports.append(ModuleReport(role=role, path=None) if found is None else check_module(found))
+        if found is not None:
+            folders.append(found)
+    if not any(each.problems for each in reports):
+        reports = [
+            replace(each, problems=tuple(strangers(folders))) if each.role == "memory" else each
+            for each in reports
+        ]
     return tuple(reports)
 
 
@@ -100,13 +108,28 @@ def need_whole(folders: Sequence[ModuleFolder]) -> list[ModuleReport]:
                 "`omnilive models check` says what is there."
             )
     reports = [check_module(each) for each in folders]
-    faults = [problem for each in reports for problem in each.problems]
+    faults = [problem for each in reports for problem in each.problems] or strangers(folders)
     if faults:
         more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
         raise CheckpointError(
             f"The weights cannot be used{more}: {faults[0]} `omnilive models check` says more."
         )
     return reports
+
+
+def strangers(folders: Sequence[ModuleFolder]) -> list[str]:
+    """Return what is wrong between networks of which each is right by itself."""
+    at = {each.role: each.path for each in folders}
+    if "reasoning" not in at or "memory" not in at:
+        return []
+    takes = ReasoningConfig.of_folder(at["reasoning"]).memory_width
+    gives = MemoryConfig.from_dict(read_config(at["memory"])).decoder.width
+    if takes == gives:
+        return []
+    return [
+        f"The memory network in {at['memory']} gives vectors of {gives} numbers and the language "
+        f"model in {at['reasoning']} takes {takes}; they are not of one checkpoint."
+    ]
 
 
 def need_room(

@@ -109,14 +109,21 @@ class IxcBackend:
             related=given.related,
         )
         cited = tuple(given.cited.values())
-        said = False
+        not_seen = _folded(self._config.not_seen)
+        said, held = False, ""
         pieces = self._model.answer(self._dialogue, request, cancel)
         for text in pieces:
-            visible = "".join(c for c in text if c == "\n" or c.isprintable())
-            visible = visible if said else visible.lstrip()
-            if visible:
+            visible = held + "".join(c for c in text if c == "\n" or c.isprintable())
+            visible, held = visible if said else visible.lstrip(), ""
+            if not_seen and not said and not_seen.startswith(_folded(visible)):
+                held = visible  # it may be going to say that it was not perceived
+            elif visible:
                 yield Piece(text=visible, citations=() if said else cited)
                 said = True
+        if held:
+            is_known = _folded(held) != not_seen
+            yield Piece(text=held, citations=cited if is_known else (), known=is_known)
+            said = True
         if not said:
             raise BackendError(
                 "The language model said nothing; ask again in other words, or check its weights "
@@ -226,6 +233,11 @@ def _flat(text: str) -> str:
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     flat = flat.replace('"', "'")
     return flat[:_LONGEST_TEXT] + "..." if len(flat) > _LONGEST_TEXT else flat
+
+
+def _folded(text: str) -> str:
+    """The words of `text` alone."""
+    return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
 
 
 def _history(dialogue: tuple[Turn, ...], budget: int) -> tuple[tuple[str, str], ...]:
