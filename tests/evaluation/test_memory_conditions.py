@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from omnilive.errors import UsageError
+from omnilive.errors import BackendError, UsageError
 from omnilive.evaluation.conditions import Condition, NotPossible, ask
 from omnilive.evaluation.memory_questions import MemoryQuestion
 from omnilive.evaluation.recalling import Recalling
@@ -15,6 +17,7 @@ from omnilive.events import NS_PER_S, AnswerEnded, Question
 from omnilive.media.synthetic.records import Said
 from omnilive.presets import embedded
 from omnilive.system import System
+from vlm_server import VlmServer
 from world_support import SECONDS, watched, world
 
 
@@ -136,3 +139,33 @@ def test_positions_and_streams(stream: Recalling) -> None:
     assert 0 <= stream.began_s < 86_400
     with pytest.raises(UsageError, match='no stream "nowhere"'):
         Recalling(stream.system, "nowhere")
+
+
+def test_a_server_is_told_everything_and_the_choices() -> None:
+    said = sayings()[1]
+    with VlmServer("good", text="B") as server:
+        config = embedded()
+        vlm = replace(config.vlm, url=server.url, model="eyes")
+        system = System(replace(config, preset="server", vlm=vlm), watched(), write=False)
+        question = about(said, choices=("one", said.text))
+        found = ask(Recalling(system, "world"), question, "context", newest=b"")
+        blind = ask(Recalling(system, "world"), question, "blind")
+        system.close()
+    assert (found.text, blind.text) == ("B", "B")
+    whole, alone = (json.dumps(request["messages"]) for request in server.requests)
+    # Recognition may mishear a word of a sentence, so a few of all words are enough.
+    words = {word for one in sayings() for word in one.text.rstrip(".").split() if len(word) > 4}
+    told = sum(word in whole for word in words)
+    assert told > 0.8 * len(words)
+    assert f"(B) {said.text}" in whole
+    assert "there are none" in alone
+
+
+def test_an_answer_of_the_stand_in_is_not_the_servers() -> None:
+    with VlmServer("failing") as server:
+        config = embedded()
+        vlm = replace(config.vlm, url=server.url, model="eyes")
+        system = System(replace(config, preset="server", vlm=vlm), watched(), write=False)
+        with pytest.raises(BackendError, match="did not answer"):
+            ask(Recalling(system, "world"), about(sayings()[1]), "memory")
+        system.close()

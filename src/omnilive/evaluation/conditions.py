@@ -24,19 +24,21 @@ from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
 from omnilive.cancel import Cancel
-from omnilive.errors import OmniLiveError
+from omnilive.errors import BackendError, OmniLiveError
 from omnilive.evaluation.memory_questions import MemoryQuestion
 from omnilive.evaluation.recalling import Recalling
 from omnilive.events import AnswerEnded, Event, Question, Retrieval, UpTo, Utterance
 from omnilive.nn.reasoning_request import ReasoningRequest
 from omnilive.reasoning.extractive import ExtractiveBackend
 from omnilive.reasoning.language import LanguageBackend
+from omnilive.reasoning.phrases import CHINESE, ENGLISH
 from omnilive.reasoning.stage import Answerer
 from omnilive.remote.chat import ChatClient
 from omnilive.stage import Stage
 
 Condition: TypeAlias = Literal["memory", "newest", "blind", "shuffled", "context", "oracle"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+_SERVER_FAILED = (ENGLISH.server_failed, CHINESE.server_failed)
 _turns = itertools.count(1)
 
 
@@ -63,6 +65,7 @@ def ask(
 
     Raises:
         NotPossible: see above.
+        BackendError: a server did not answer, or a network failed.
     """
     at_ns = stream.moment_ns(question.ask_time_s)
     if condition == "blind" and stream.system.reasoner is not None:
@@ -86,6 +89,9 @@ def ask(
         )
         for event in _run(stages, asked, Cancel()):
             if isinstance(event, AnswerEnded):
+                if event.text.startswith(_SERVER_FAILED):
+                    # The embedded answerer stood in, and its answer is not the server's.
+                    raise BackendError("The vision-language server did not answer.")
                 return event
     finally:
         for name, stage in stages.items():
