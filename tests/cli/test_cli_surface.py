@@ -33,7 +33,7 @@ OPTIONS = {
         "--detect --no-record --vlm --vlm-model --preset --weights --config"
     ),
     ("ask",): "--store --stream --picture --json --vlm --vlm-model --preset --weights",
-    ("demo",): "--out --json",
+    ("demo",): "--out --seed --seconds --preset --weights --json",
     ("serve",): (
         "--store --host --port --max-sessions --tls --tls-cert --tls-key --behind-proxy "
         "--allow-host --ice-address --open --json --vlm --vlm-model --preset --weights --config"
@@ -41,6 +41,10 @@ OPTIONS = {
     ("talk",): (
         "--store --stream --input-device --output-device --camera --voice --no-speak --no-record "
         "--list-devices --json --vlm --vlm-model --preset --weights --config"
+    ),
+    ("train",): (
+        "--recipe --run --smoke --stage --resume --new --back-to --workers --threads --seed "
+        "--device --cache-gb --export --no-train --check-gradients --json"
     ),
     ("doctor",): "--json",
     ("eval", "memory"): (
@@ -55,7 +59,7 @@ OPTIONS = {
     ("memory", "pin"): "--off --store --json",
     ("memory", "forget"): "--span --stream --query --pinned --yes --store --json",
     ("memory", "verify"): "--quick --repair --store --json",
-    ("models", "check"): "--checksums --json",
+    ("models", "check"): "--checksums --preset --json",
     ("models", "merge"): "--out --dtype --json",
     ("config", "show"): "--config --preset --json",
     ("config", "check"): "--json",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from omnilive._version import __version__
-from omnilive.cli import ask, demo, doctor, memory, models, serve, settings, talk, watch
+from omnilive.cli import ask, demo, doctor, memory, models, serve, settings, talk, train, watch
 from omnilive.cli import eval as evaluating
 from omnilive.errors import OmniLiveError
 
@@ -29,6 +29,7 @@ app.command(name="demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command(name="doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(name="serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command(name="talk", epilog=talk.EXAMPLES)(talk.talk)
+app.command(name="train", epilog=train.EXAMPLES)(train.train)
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(memory.app, name="memory")
 app.add_typer(models.app, name="models")

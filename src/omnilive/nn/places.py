@@ -28,8 +28,11 @@ class Place(NamedTuple):
         return getattr(torch, self.dtype)
 
 
-def need_packages() -> None:
+def need_packages(what: str = "The preset ixc") -> None:
     """Say what must be installed.
+
+    Args:
+        what: needs it.
 
     Raises:
         BackendError: a package of the extra `nn` is missing.
@@ -37,7 +40,7 @@ def need_packages() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise BackendError(
-            f"The preset ixc needs {', '.join(missing)}: run `pip install torch==2.13.0` and then "
+            f"{what} needs {', '.join(missing)}: run `pip install torch==2.13.0` and then "
             '`pip install "omnilive[nn]"`.'
         )
 
