@@ -229,6 +229,18 @@ def test_a_wake_phrase_is_for_its_own_stream_and_epoch():
         ("now, what did she say", "past"),
         ("what has been said up to now", "past"),
         ("现在屏幕上是什么", "present"),
+        ("What is this?", "present"),
+        ("what's this", "present"),
+        ("What colour is this?", "present"),
+        ("what kind of tree is this?", "present"),
+        ("Where is this?", "present"),
+        ("How many are there?", "present"),
+        ("How many cups are there?", "present"),
+        ("这是什么？", "present"),
+        ("what is this about?", "past"),
+        ("what is this thing that she showed?", "past"),
+        ("how many cups were there?", "past"),
+        ("how many are there in the film?", "past"),
     ],
 )
 def test_needs(text, needs):

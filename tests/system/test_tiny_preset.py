@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,12 @@ from cli_support import run
 from omnilive import presets, system
 from omnilive.cancel import Cancel
 from omnilive.errors import CheckpointError
+from omnilive.evaluation.demo import run_demo
+from omnilive.evaluation.demo_worlds import DailyAsked
+from omnilive.events import NS_PER_S
 from omnilive.media.synthetic.daily.questions import NOT_SEEN
+from omnilive.media.synthetic.daily.records import DailyQuestion
+from omnilive.media.synthetic.records import Span
 from omnilive.nn import places, shipped
 from omnilive.nn.memory_network import MemoryNetwork
 from omnilive.nn.reasoner import Reasoner
@@ -156,8 +162,6 @@ def _foreign(tree: Path) -> None:
 
 
 def _another_width(tree: Path) -> None:
-    from dataclasses import replace
-
     config = tiny_memory(280)
     MemoryNetwork(replace(config, decoder=replace(config.decoder, width=64))).save(tree / "memory")
 
@@ -203,3 +207,43 @@ def test_models_check_and_doctor_judge_what_is_shipped(installed: Path, capsys: 
     ran = run(capsys, "doctor", "--preset", "tiny", "--json")
     (networks,) = [each for each in ran.of("check") if each["name"] == "networks"]
     assert networks["works"], networks
+
+
+@pytest.mark.slow
+def test_the_demo_plays_the_world_it_was_trained_on(installed: Path, tmp_path: Path) -> None:
+    steps: set[str] = set()
+    result = run_demo(
+        tmp_path / "demo",
+        seed=5,
+        seconds=60,
+        config=presets.tiny(str(installed)),
+        progress=lambda step, share: steps.add(step),
+    )
+    assert steps == {"Rendering", "Watching", "Asking"}
+    kinds = {each.question.kind for each in result.scored}
+    assert {"attribute", "semantics_implicit", "not_seen"} <= kinds
+    assert all(each.answer.text for each in result.scored)
+    assert any(each.answer.citations for each in result.scored)
+    assert "<article" in result.report.read_text()
+
+
+def test_the_demo_judges_as_the_benchmark_does() -> None:
+    known = DailyQuestion(
+        kind="when",
+        text="When was the red cup there?",
+        answer="at 37 seconds",
+        evidence=(Span(start_ns=37 * NS_PER_S, end_ns=43 * NS_PER_S),),
+        asked_ns=60 * NS_PER_S,
+    )
+    asked = DailyAsked.of(known, "q1")
+    assert asked.accepts("at 37 seconds")
+    assert asked.accepts("At 40 seconds.")
+    assert not asked.accepts("at 57 seconds")
+    assert asked.touches(42, 50)
+    assert not asked.touches(44, 50)
+    colour = DailyAsked.of(replace(known, kind="attribute", answer="red"), "q2")
+    assert colour.accepts("It was red.")
+    assert not colour.accepts("blue")
+    unseen = replace(known, kind="not_seen", answer=NOT_SEEN, evidence=(), known=False)
+    assert DailyAsked.of(unseen, "q3").truth == ()
+    assert not DailyAsked.of(unseen, "q3").known

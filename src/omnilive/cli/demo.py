@@ -20,6 +20,8 @@ Examples:
 omnilive demo
 
 omnilive demo --seed 3 --seconds 300 --out another-world
+
+omnilive demo --preset tiny
 """
 
 
@@ -31,11 +33,19 @@ def demo(
     seconds: Annotated[
         float, typer.Option("--seconds", min=60, max=3600, help="Length of the world.")
     ] = 180.0,
+    preset: options.Preset = None,
+    weights: options.Weights = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Render a small world, watch it, ask about it, and score the answers against the truth."""
+    """Render a small world, watch it, ask about it, and score the answers against the truth.
+
+    The preset tiny gets the world that it was trained on, with things it never saw.
+    """
     from omnilive.evaluation.demo import run_demo  # loads what other verbs do not need
 
+    chosen = None
+    if preset is not None or weights is not None:
+        chosen = options.configure(None, preset, None, weights=weights)
     console = Console(highlight=False, soft_wrap=True)
     columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=as_json) as bars:
@@ -46,6 +56,7 @@ def demo(
             out,
             seed=seed,
             seconds=seconds,
+            config=chosen,
             progress=lambda step, share: bars.update(tasks[step], completed=share),
         )
     if as_json:

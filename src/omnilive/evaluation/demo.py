@@ -9,10 +9,11 @@ from pathlib import Path
 
 from omnilive import api
 from omnilive.errors import UsageError
+from omnilive.evaluation.demo_worlds import DailyDemoWorld, DemoWorld, ScriptedWorld
 from omnilive.evaluation.report import Shown, to_html
 from omnilive.evaluation.scoring import Scored, score
 from omnilive.events import AnswerEnded, Event
-from omnilive.media.synthetic import World, render
+from omnilive.system import Config
 
 _MARK = ".omnilive-demo"
 
@@ -39,6 +40,7 @@ def run_demo(
     *,
     seed: int,
     seconds: float,
+    config: Config | None = None,
     progress: Callable[[str, float], None] = lambda _step, _share: None,
     show: Callable[[Event], None] = lambda _event: None,
 ) -> DemoResult:
@@ -48,6 +50,8 @@ def run_demo(
         out: made if missing; refused if it holds anything that is not an earlier demo.
         seed: of the world.
         seconds: of the world.
+        config: what watches and answers; the `embedded` preset if None. The preset `tiny` gets the
+            world that it was trained on, in things and voices that it was not.
         progress: told the step and its share done, 0..1.
         show: given every event of the watch.
 
@@ -55,17 +59,18 @@ def run_demo(
         UsageError: `out` holds other files.
     """
     _prepare(out)
-    world = World(seed=seed, duration_s=seconds)
+    is_daily = config is not None and config.preset == "tiny"
+    world: DemoWorld = (DailyDemoWorld if is_daily else ScriptedWorld)(seed=seed, seconds=seconds)
     video, store = out / "world.mp4", out / "memory"
-    render(world, video, progress=lambda done_s: progress("Rendering", done_s / seconds))
-    with api.watch(video, store=store, stream="world") as running:
+    world.render(video, lambda done_s: progress("Rendering", done_s / seconds))
+    with api.watch(video, store=store, stream="world", config=config) as running:
         for event in running:
             show(event)
             done = running.progress()[0][1] / seconds
             progress("Watching", min(1.0, done))
         summary = running.summary()
     scored = []
-    with api.open_store(store) as memory:
+    with api.open_store(store, config=config) as memory:
         for number, question in enumerate(world.questions):
             progress("Asking", number / len(world.questions))
             answer = memory.ask(question.text, stream="world")

@@ -3,9 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from omnilive.events import NS_PER_S, AnswerEnded, Moment
-from omnilive.media.synthetic.records import WorldQuestion
+from omnilive.media.synthetic.records import TruthSpan
+
+
+class Asked(Protocol):
+    """A question with its truth (`media.synthetic.WorldQuestion`)."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What is asked for."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """As a person asks it."""
+        ...
+
+    @property
+    def must_contain(self) -> tuple[tuple[str, ...], ...]:
+        """What a right answer holds: all of these, of each any."""
+        ...
+
+    @property
+    def truth(self) -> tuple[TruthSpan, ...]:
+        """One of these must be cited; empty if none need be."""
+        ...
+
+    @property
+    def known(self) -> bool:
+        """False where the right answer is that it cannot be known."""
+        ...
+
+    def accepts(self, answer: str) -> bool:
+        """Return whether the words of `answer` hold what is asked for."""
+        ...
+
+    def touches(self, start_s: float, end_s: float) -> bool:
+        """Return whether a cited span touches the truth."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +64,7 @@ class Scored:
         took_ms: from question to the end of the answer.
     """
 
-    question: WorldQuestion
+    question: Asked
     answer: AnswerEnded
     words: bool
     honest: bool
@@ -45,7 +88,7 @@ class Scored:
         return f"{words or 'known'}{f' (at {spans})' if spans else ''}"
 
 
-def score(question: WorldQuestion, ended: AnswerEnded, took_ms: int) -> Scored:
+def score(question: Asked, ended: AnswerEnded, took_ms: int) -> Scored:
     """Hold one answer against the truth; citations are compared by overlap in stream time."""
     return Scored(
         question=question,
@@ -58,5 +101,5 @@ def score(question: WorldQuestion, ended: AnswerEnded, took_ms: int) -> Scored:
     )
 
 
-def _touches(question: WorldQuestion, moment: Moment) -> bool:
+def _touches(question: Asked, moment: Moment) -> bool:
     return question.touches(moment.start_ns / NS_PER_S, moment.end_ns / NS_PER_S)

@@ -98,6 +98,10 @@ _PRESENT = re.compile(
     r"\b(right now|now|currently|at the moment|at present|presently|at this moment)\b"
     r"|\bwhat (do|can) you (see|hear)\b|\bwhat (is|'s) (happening|going on|visible)\b"
     r"|\bwhat's (happening|going on)\b|现在|目前|此刻|正在|当前"
+    # What only points, and asks no more, points at what is there.
+    r"|^\s*(and |so |now |okay )?(what|who|where|which)( \w+| (kind|sort|type) of \w+)?"
+    r" ?(is|are|'s) (this|these)\W*$|^\s*how (many|big|large|tall) (\w+ )?(are|is) "
+    r"(there|here|these|this)\W*$|^(这是什么|这是哪里|这里是哪里|这是谁)\W*$"
 )
 _NOT_NOW = re.compile(
     r"\b(until|till|up to|by|before|from|so far|just) now\b"
