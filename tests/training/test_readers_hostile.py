@@ -185,3 +185,9 @@ def test_records_cannot_be_changed(tmp_path: Path) -> None:
     record = Speech(tmp_path, 0.0, None, "x", "en")
     with pytest.raises(dataclasses.FrozenInstanceError):
         record.text = "y"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_page_about_training_names_every_set(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs/training.md"
+    assert f"| `{name}` |" in page.read_text(encoding="utf-8")
