@@ -1,68 +1,61 @@
-"""What helps the sound encoder to learn to read, and is thrown away: words in their order.
+"""What helps the sound encoder to learn, and is thrown away: what is heard at each of its states.
 
-A decoder that attends to sound finds out late which rows belong to which word; connectionist
-temporal classification (Graves et al., 2006) on the encoder's states tells it early (Watanabe et
-al., 2017, train both together). The classes are whole words of the phrasebook: it is closed.
+A decoder that attends to sound finds out late which rows belong to which word. Recognisers are
+helped by a second loss on the encoder (Watanabe et al., 2017, with connectionist temporal
+classification). Our voices are synthetic, so we know when each word is said, and each state is told
+its word, roughly its letter, and what else sounds: nothing has to be aligned first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from omnilive.media.synthetic.daily.phrasebook import all_words, words_of
+from omnilive.media.synthetic.daily.catalogue import SOUNDS
 from omnilive.nn.audio_encoder import AudioEncoder
 from omnilive.nn.audio_translation import AudioTranslationConfig
+from omnilive.training.sounds import LETTERS, OUTSIDE, WORDS
 
-_BLANK = 0
+_LEAST_STATES = 2  # of a word, to be read
 
 
 class AudioHeads(nn.Module):
-    """Scores of words at each of the encoder's states."""
+    """Scores of words, letters and sounds at each of the encoder's states."""
 
     def __init__(self, config: AudioTranslationConfig) -> None:
         super().__init__()
-        self._words = tuple(sorted({word.lower() for word in all_words()}))
-        self._numbers = {word: number for number, word in enumerate(self._words, start=1)}
-        self.words = nn.Linear(config.encoder.width, 1 + len(self._words))
+        width = config.encoder.width
+        self.words = nn.Linear(width, 1 + len(WORDS))
+        self.letters = nn.Linear(width, 1 + len(LETTERS))
+        self.sounds = nn.Linear(width, 1 + len(SOUNDS))
 
-    def loss(self, states_BTC: Tensor, num_states: Sequence[int], spoken: Sequence[str]) -> Tensor:
-        """Return the mean loss of a word, over sounds in which every word is known.
+    def loss(self, states_BTC: Tensor, labels_BT3: Tensor) -> Tensor:
+        """Return the mean loss of a state, of the three together.
 
         Args:
             states_BTC: of the encoder, padded.
-            num_states: of each sound.
-            spoken: what is said in each; "" for nothing.
+            labels_BT3: as `sounds.state_labels` gives them.
         """
-        numbers = [[self._numbers.get(word, -1) for word in words_of(text)] for text in spoken]
-        known = [
-            index
-            for index, said in enumerate(numbers)
-            if -1 not in said and len(said) <= num_states[index]
+        is_sound = labels_BT3[..., 0] != OUTSIDE
+        states_NC, labels_N3 = states_BTC[is_sound], labels_BT3[is_sound].long()
+        heads = (self.words, self.letters, self.sounds)
+        losses = [
+            functional.cross_entropy(head(states_NC).float(), labels_N3[:, number])
+            for number, head in enumerate(heads)
         ]
-        if not known:
-            return states_BTC.sum() * 0.0
-        log_probabilities = self.words(states_BTC[known]).float().log_softmax(dim=-1)
-        said = [numbers[index] for index in known]
-        losses = functional.ctc_loss(
-            log_probabilities.transpose(0, 1),
-            torch.tensor([number for each in said for number in each], dtype=torch.long),
-            torch.tensor([num_states[index] for index in known], dtype=torch.long),
-            torch.tensor([len(each) for each in said], dtype=torch.long),
-            blank=_BLANK,
-            reduction="none",
-            zero_infinity=True,
-        )
-        return losses.sum() / max(1, sum(map(len, said)))
+        return torch.stack(losses).sum()
 
     def read(self, states_TC: Tensor) -> str:
-        """Return the likeliest words of one sound, in lower case."""
-        best = torch.unique_consecutive(self.words(states_TC).argmax(dim=-1)).tolist()
-        return " ".join(self._words[number - 1] for number in best if number != _BLANK)
+        """Return the words of one sound, in lower case, as its states say them."""
+        numbers = self.words(states_TC).argmax(dim=-1)
+        found, counts = torch.unique_consecutive(numbers, return_counts=True)
+        pairs = zip(found.tolist(), counts.tolist(), strict=True)
+        return " ".join(
+            WORDS[number - 1] for number, count in pairs if number and count >= _LEAST_STATES
+        )
 
 
 @torch.no_grad()

@@ -42,15 +42,16 @@ class Passes:
         self._tokenizer = tokenizer
 
     def losses(self, batch: SoundBatch) -> tuple[Tensor, Tensor, float]:
-        """Return the losses of an answer's token and of a spoken word; and right tokens' share."""
+        """Return the losses of an answer's token and of a state; and right tokens' share."""
         network = self._network
         counts = [num_states(frames) for frames in batch.num_frames]
         mels = torch.from_numpy(batch.mels).to(network.device)
         states_BTC = network.audio_tower.encode(mels, batch.num_frames)
-        words = self._heads.loss(states_BTC, counts, batch.spoken)
+        labels = torch.from_numpy(batch.labels).to(network.device)
+        heard = self._heads.loss(states_BTC, labels)
         scores, targets = self._answered(states_BTC, counts, batch.questions, batch.answers)
         right = float((scores.argmax(dim=-1) == targets).float().mean())
-        return functional.cross_entropy(scores.float(), targets), words, right
+        return functional.cross_entropy(scores.float(), targets), heard, right
 
     def _answered(
         self,

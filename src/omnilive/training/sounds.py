@@ -17,18 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnilive.events import NS_PER_S, SAMPLE_RATE, Samples
+from omnilive.media.espeak import SpokenWord
 from omnilive.media.synthetic.daily.catalogue import SOUNDS, Split
 from omnilive.media.synthetic.daily.noises import noise_samples
-from omnilive.media.synthetic.daily.phrasebook import instructions, not_instructions
+from omnilive.media.synthetic.daily.phrasebook import (
+    all_words,
+    instructions,
+    not_instructions,
+    words_of,
+)
 from omnilive.media.synthetic.daily.records import Noise
 from omnilive.media.synthetic.daily.voices import say, voices_of
 from omnilive.nn.audio_questions import SOUND_QUESTION, WORDS_QUESTION
 
 SPEECH, SILENCE = "speech", "silence"
 """Answers to the question for a sound where there is none of its own."""
-_BLOCK = 256  # sentences made together; no batch is larger
+WORDS = tuple(sorted({word.lower() for word in all_words()}))
+LETTERS = "abcdefghijklmnopqrstuvwxyz'"
+OUTSIDE = -1
+_NUMBERS = {word: number for number, word in enumerate(WORDS, start=1)}
+_STATE_S = 0.04  # the encoder's states are 25 a second
+_BLOCK = 128  # sentences made together; no batch is larger
 _REUSED = 4  # times that a sentence is heard, each time in another mixture
 _GROWN_WORDS = 8
+_FRAMES_STEP = 40
 _LOUD_DB = (-30.0, -6.0)  # peak, dB full scale
 _SNR_DB = (5.0, 40.0)  # speech or sound over hiss
 _PINK_HZ = 50.0  # above it, power falls with frequency
@@ -44,11 +56,15 @@ class Heard:
         samples: 16 kHz mono.
         spoken: what is said in it; "" for nothing.
         label: what sounds; SPEECH or SILENCE for nothing else.
+        words: where each word is, in seconds.
+        sounds: from when to when it sounds, in seconds, if there is a sound.
     """
 
     samples: Samples
     spoken: str
     label: str
+    words: tuple[SpokenWord, ...] = ()
+    sounds: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,7 @@ class SoundBatch:
     Attributes:
         mels: (B, bins, frames).
         num_frames: frames of each that belong to the sound.
+        labels: (B, states, traits) of each of the encoder's states; see `state_labels`.
         spoken: what is said in each; "" for nothing.
         questions: one of each.
         answers: to them.
@@ -65,6 +82,7 @@ class SoundBatch:
 
     mels: NDArray[np.float32]
     num_frames: tuple[int, ...]
+    labels: NDArray[np.int16]
     spoken: tuple[str, ...]
     questions: tuple[str, ...]
     answers: tuple[str, ...]
@@ -111,7 +129,12 @@ class SoundSource:
             for one, question in zip(heard, questions, strict=True)
         )
         return SoundBatch(
-            mels, num_frames, tuple(one.spoken for one in heard), tuple(questions), tuple(answers)
+            mels,
+            num_frames,
+            state_labels(heard, num_frames),
+            tuple(one.spoken for one in heard),
+            tuple(questions),
+            tuple(answers),
         )
 
     def _most_words(self, step: int) -> int:
@@ -148,7 +171,9 @@ def mel_frames(
     from omnilive.nn.mel import HOP, log_mel
 
     counts = tuple(-(-len(samples) // HOP) for samples in sounds)
-    most = min(max(counts) + LOOK_AHEAD, most_samples // HOP)
+    # Few lengths: for each that is new, the libraries below keep what they planned.
+    most = -(-(max(counts) + LOOK_AHEAD) // _FRAMES_STEP) * _FRAMES_STEP
+    most = min(most, most_samples // HOP)
     mels = [
         log_mel(torch.from_numpy(one), num_bins, num_frames=most, most_samples=most_samples)
         for one in sounds
@@ -156,9 +181,38 @@ def mel_frames(
     return torch.stack(mels).numpy(), counts
 
 
+def state_labels(heard: list[Heard], num_frames: tuple[int, ...]) -> NDArray[np.int16]:
+    """Return what is heard at each of the encoder's states, (B, most, 3); OUTSIDE behind a sound.
+
+    The numbers of the word in WORDS, of its letter in LETTERS (as if letters lasted equally long),
+    and of the sound in SOUNDS, each from 1; 0 for nothing.
+    """
+    from omnilive.nn.audio_encoder import num_states
+
+    counts = [num_states(frames) for frames in num_frames]
+    labels = np.full((len(heard), max(counts), 3), OUTSIDE, np.int16)
+    for one, count, each in zip(heard, counts, labels, strict=True):
+        each[:count] = 0
+        middle_s = (np.arange(count) + 0.5) * _STATE_S
+        for word in one.words:
+            within = (middle_s >= word.start_s) & (middle_s < word.end_s)
+            written = "".join(words_of(word.text))
+            share = (middle_s[within] - word.start_s) / max(1e-6, word.end_s - word.start_s)
+            letters = [1 + LETTERS.find(letter) for letter in written] or [0]
+            each[:count][within, 0] = _NUMBERS.get(written, 0)
+            each[:count][within, 1] = np.array(letters)[(share * len(letters)).astype(int)]
+        if one.label in SOUNDS:
+            start_s, end_s = one.sounds
+            each[:count, 2][(middle_s >= start_s) & (middle_s < end_s)] = 1 + SOUNDS.index(
+                one.label
+            )
+    return labels
+
+
 class _Spoken(NamedTuple):
     text: str
     samples: Samples
+    words: tuple[SpokenWord, ...]
 
 
 @functools.lru_cache(maxsize=2)
@@ -183,11 +237,20 @@ def _spoken(rng: random.Random, split: Split, text: str, most_samples: int) -> _
     In training half of the voices get another throat: read faster or slower, a sound's formants
     move with its pitch, so that few voices are heard as many.
     """
-    samples = say(text, rng.choice(voices_of(split)), rng.getrandbits(32)).samples
+    samples, words = say(text, rng.choice(voices_of(split)), rng.getrandbits(32))
     if split == "train" and rng.random() < 0.5:
-        at = np.arange(0.0, len(samples) - 1, rng.uniform(*_THROATS))
+        factor = rng.uniform(*_THROATS)
+        at = np.arange(0.0, len(samples) - 1, factor)
         samples = np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
-    return _Spoken(text, samples[:most_samples])
+        words = _moved(words, 1 / factor, 0.0)
+    return _Spoken(text, samples[:most_samples], words)
+
+
+def _moved(words: tuple[SpokenWord, ...], factor: float, later_s: float) -> tuple[SpokenWord, ...]:
+    return tuple(
+        SpokenWord(word.text, word.start_s * factor + later_s, word.end_s * factor + later_s)
+        for word in words
+    )
 
 
 def _some(rng: random.Random, spoken: _Spoken, most_samples: int, *, named: bool) -> Heard:
@@ -233,20 +296,27 @@ def _mixed(
             Noise(start_ns=0, end_ns=span_ns, label=sounds, seed=rng.getrandbits(32))
         )
         under = _amplitude(-rng.uniform(*_UNDER_DB)) if parts else 1.0
+        made = made[:most_samples]
         parts.append(made * (under / max(1e-6, _level(made))))
     longest = max(map(len, parts))
     room = max(0, most_samples - longest)
     before = min(room // 2, round(rng.uniform(0.02, 0.4) * SAMPLE_RATE))
     after = min(room - before, round(rng.uniform(0.05, 0.5) * SAMPLE_RATE))
     whole = np.zeros(before + longest + after, np.float32)
+    starts_s = list[float]()
     for part in parts:
         at = before + rng.randint(0, longest - len(part))
         whole[at : at + len(part)] += part
+        starts_s.append(at / SAMPLE_RATE)
     hiss = _hiss(noise, len(whole), rng.random() < 0.5)
     whole += hiss * np.float32(_amplitude(-rng.uniform(*_SNR_DB)))
     peak = float(np.abs(whole).max())
     whole *= np.float32(_amplitude(rng.uniform(*_LOUD_DB)) / max(1e-6, peak))
-    return Heard(whole, "" if spoken is None else spoken.text, label)
+    span_s = (starts_s[-1], starts_s[-1] + len(parts[-1]) / SAMPLE_RATE)
+    if spoken is None:
+        return Heard(whole, "", label, (), span_s)
+    words = _moved(spoken.words, 1.0, starts_s[0])
+    return Heard(whole, spoken.text, label, words, (0.0, 0.0) if sounds is None else span_s)
 
 
 def _hiss(noise: np.random.Generator, number: int, pink: bool) -> Samples:

@@ -41,10 +41,10 @@ class AudioRecognition:
         return self._networks.parameters("audio", "heads.audio")
 
     def loss(self, batch: SoundBatch) -> Losses:
-        """Return the losses of answers and of words in their order, together."""
-        answers, words, right = self._passes.losses(batch)
-        parts = {"answers": answers.item(), "words": words.item(), "right": right}
-        return Losses(answers + words, parts)
+        """Return the losses of answers and of what the states heard, together."""
+        answers, heard, right = self._passes.losses(batch)
+        parts = {"answers": answers.item(), "heard": heard.item(), "right": right}
+        return Losses(answers + heard, parts)
 
     def validate(self) -> Mapping[str, float]:
         """Return the word error rate on voices and sentences of the validation split."""
