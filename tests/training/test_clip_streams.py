@@ -107,7 +107,7 @@ def test_captions_tell_what_is_there() -> None:
         assert scene.place in told
         assert told.endswith("from 12.")
         for group in scene.groups:
-            assert f"{group.size} {group.colour} {group.texture}" in told
+            assert f"{group.kind} {group.colour} {group.texture} {group.size}" in told
             assert group.kind in short_caption(scene)
 
 

@@ -5,6 +5,7 @@ put one after the other; only the words about them are made anew. On disk, per s
 
     frames.npy      (all frames, N, E) fp16   what the memory's tower gives, merged two by two
     pictures.npy    (clips, tiles, N, E) fp16 what the language model's tower gives of one frame
+    labels.npy      (all frames, 8, 8, 6) i1  what lies in each patch (`painting.patch_labels`)
     pool.json       how many clips, where each one's frames start, which instant was pictured
 """
 
@@ -25,12 +26,14 @@ from numpy.typing import NDArray
 from omnilive.errors import CheckpointError
 from omnilive.events import NS_PER_S
 from omnilive.media.synthetic.daily.catalogue import Split
+from omnilive.media.synthetic.daily.painting import patch_labels
 from omnilive.media.synthetic.daily.planning import plan_scene
 from omnilive.media.synthetic.daily.records import DailyScene
 from omnilive.nn.clip_pixels import PixelPath, tower_pixels
 from omnilive.nn.memory_network import MemoryNetwork
 from omnilive.nn.pool_projector import merge_patches
 from omnilive.nn.reasoning_network import ReasoningNetwork
+from omnilive.training.patch_heads import TRAITS
 
 PAINTED = 192  # side of the frames before they are scaled to the tower
 _TOGETHER = 64  # clips that go through the towers together
@@ -63,6 +66,7 @@ class ClipPool:
         frames: (all frames, N, E), mapped.
         pictured_ns: (clips,) instant of each one's picture.
         pictures: (clips, tiles, N, E), mapped.
+        labels: (all frames, grid, grid, traits), mapped.
     """
 
     split: Split
@@ -70,6 +74,7 @@ class ClipPool:
     frames: NDArray[np.float16]
     pictured_ns: NDArray[np.int64]
     pictures: NDArray[np.float16]
+    labels: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -82,6 +87,11 @@ class ClipPool:
         """Return the merged patches of a clip's frames, (T, N, E)."""
         start, end = self.starts[number : number + 2]
         return torch.from_numpy(self.frames[start:end].astype(np.float32))
+
+    def labels_of(self, number: int) -> NDArray[np.int8]:
+        """Return what lies in each patch of a clip's frames, (T, grid, grid, traits)."""
+        start, end = self.starts[number : number + 2]
+        return np.asarray(self.labels[start:end])
 
     def picture(self, number: int) -> torch.Tensor:
         """Return the maps of the picture of a clip, (tiles, N, E)."""
@@ -102,6 +112,7 @@ class ClipPool:
                 np.load(folder / "frames.npy", mmap_mode="r"),
                 np.array(told["pictured_ns"], dtype=np.int64),
                 np.load(folder / "pictures.npy", mmap_mode="r"),
+                np.load(folder / "labels.npy", mmap_mode="r"),
             )
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(f"The clips in {folder} are damaged; delete them.") from error
@@ -154,10 +165,16 @@ def make_pool(
     frames = np.lib.format.open_memmap(
         folder / "frames.npy", "w+", np.float16, (int(starts[-1]), *each)
     )
+    grid = config.tower.grid
+    labels = np.lib.format.open_memmap(
+        folder / "labels.npy", "w+", np.int8, (int(starts[-1]), grid, grid, len(TRAITS))
+    )
     for number, clip in enumerate(painted(numbers)):
         times = frame_times(scenes[number])
         pixels = tower_pixels(clip, PixelPath.OFFLINE_CROP, size=config.tower.image_size)
         merged = merge_patches(tower(pixels, config.tower_layer))
+        for place, at_ns in enumerate(times):
+            labels[starts[number] + place] = patch_labels(scenes[number], at_ns, config.tower.grid)
         frames[starts[number] : starts[number + 1]] = merged.half().numpy()
         chosen = Random(f"picture {split} {number}").randrange(len(clip))
         pictured.append(times[chosen])
@@ -168,7 +185,7 @@ def make_pool(
         pictures[number] = maps.half().numpy()
         if progress is not None and (number + 1) % _TOGETHER == 0:
             progress(number + 1, num_clips)
-    for array in (frames, pictures):
+    for array in (frames, pictures, labels):
         if isinstance(array, np.memmap):
             array.flush()
     told = {"split": split, "starts": starts.tolist(), "pictured_ns": pictured}

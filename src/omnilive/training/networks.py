@@ -26,6 +26,7 @@ from omnilive.nn.tokenizer_internlm2 import InternLM2Tokenizer
 from omnilive.nn.tokenizer_qwen2 import Qwen2Tokenizer
 from omnilive.training.audio_heads import AudioHeads
 from omnilive.training.patch_heads import PatchHeads
+from omnilive.training.slot_heads import SlotHeads
 from omnilive.training.texts import audio_texts, memory_texts, reasoning_texts
 from omnilive.training.tokenizers import write_internlm2_tokenizer, write_qwen2_tokenizer
 
@@ -76,7 +77,10 @@ class Networks:
             self.audio = AudioTranslationNetwork(tiny_audio(len(tokenizers.audio)))
             self.patch_heads = PatchHeads(self.memory.config.tower.width)
             self.audio_heads = AudioHeads(self.audio.config)
-            self.heads = nn.ModuleDict({"patches": self.patch_heads, "audio": self.audio_heads})
+            self.slot_heads = SlotHeads(self.memory.config.decoder.width)
+            self.heads = nn.ModuleDict(
+                {"patches": self.patch_heads, "slots": self.slot_heads, "audio": self.audio_heads}
+            )
             for network in (self.memory, self.reasoning, self.audio):
                 _initialise(network)
         for each in self.modules().values():

@@ -22,6 +22,13 @@ class PatchHeads(nn.Module):
         self.patch = nn.ModuleList(nn.Linear(width, sum(_CHOICES)) for _ in range(2))
         self.place = nn.ModuleList(nn.Linear(width, len(PLACES)) for _ in range(2))
 
+    def directions(self, layer: int) -> Tensor:
+        """Return what one layer's classifiers look for, (answers but "none", width)."""
+        parts = self.patch[layer].weight.detach().split(_CHOICES)
+        told = [part[1:] - part.mean(dim=0) for part in parts]
+        places = self.place[layer].weight.detach()
+        return torch.cat([*told, places - places.mean(dim=0)])
+
     def loss(
         self, layer: int, patches_BLD: Tensor, labels_BLX: Tensor, places_B: Tensor
     ) -> tuple[Tensor, dict[str, float]]:

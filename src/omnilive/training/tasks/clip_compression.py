@@ -22,6 +22,7 @@ from omnilive.training.clip_pool import ClipPool, moved, pool_scene
 from omnilive.training.memory_passes import Told, encode, telling_loss
 from omnilive.training.networks import Networks
 from omnilive.training.scale import FULL, Scale
+from omnilive.training.slot_heads import windows_of
 from omnilive.training.streams import LATEST_S
 from omnilive.training.task import Losses
 
@@ -68,33 +69,31 @@ class ClipCompression:
         scale: Scale = FULL,
     ) -> None:
         self._networks, self._pools = networks, pools
+        self._side = round(networks.memory.config.num_slots**0.5)
         self._batches = scale.validated_batches
         self.source = ClipSource(len(pools["train"]), batch_size)
         self._validation = ClipSource(len(pools["validation"]), scale.validated_clips)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Everything of the memory but its tower."""
-        return memory_parameters(self._networks)
+        """Everything of the memory but its tower, and the heads."""
+        yield from memory_parameters(self._networks)
+        yield from self._networks.parameters("heads.slots")
 
     def loss(self, batch: ClipDraw) -> Losses:
-        """Return the loss of the captions."""
-        total, right, right_global = self._tell(batch, self._pools["train"])
-        parts = {"loss": float(total.detach()), "right": right, "right_global": right_global}
-        return Losses(total, parts)
+        """Return the loss of the captions and of what the heads tell."""
+        return self._tell(batch, self._pools["train"])
 
     @torch.no_grad()
     def validate(self) -> Mapping[str, float]:
         """Return loss and share of right tokens on combinations never seen."""
         rows = [
-            self._tell(self._validation.draw(0, step), self._pools["validation"])
+            self._tell(self._validation.draw(0, step), self._pools["validation"]).parts
             for step in range(self._batches)
         ]
-        names = ("loss", "right", "right_global")
-        return {
-            name: sum(float(row[at]) for row in rows) / len(rows) for at, name in enumerate(names)
-        }
+        names = [name for name in rows[0] if all(name in row for row in rows)]
+        return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
-    def _tell(self, batch: ClipDraw, pool: ClipPool) -> tuple[torch.Tensor, float, float]:
+    def _tell(self, batch: ClipDraw, pool: ClipPool) -> Losses:
         network, tokenizer = self._networks.memory, self._networks.tokenizers.memory
         scenes = [
             moved(pool_scene(pool.split, number), start_s * NS_PER_S)
@@ -105,6 +104,13 @@ class ClipCompression:
             caption(scene, start_s=start_s)
             for scene, start_s in zip(scenes, batch.starts_s, strict=True)
         ]
+        labelled, heads = self._networks.slot_heads.loss(
+            [clip.short_term for clip in encoded],
+            torch.stack([clip.global_memory for clip in encoded]),
+            [windows_of(pool.labels_of(number), self._side) for number in batch.numbers],
+            scenes,
+            batch.starts_s,
+        )
         told = [Told(clip.short_term, text) for clip, text in zip(encoded, texts, strict=True)]
         few = [
             Told(clip.global_memory[None], text)
@@ -112,10 +118,13 @@ class ClipCompression:
             if is_global
         ]
         loss, right = telling_loss(network, tokenizer, told)
-        if not few:
-            return loss, right, 0.0
-        loss_global, right_global = telling_loss(network, tokenizer, few)
-        return loss + 0.5 * loss_global, right, right_global
+        parts = {"caption": float(loss.detach()), "right": right, **heads}
+        total = loss + 0.5 * labelled
+        if few:
+            loss_global, right_global = telling_loss(network, tokenizer, few)
+            total = total + 0.5 * loss_global
+            parts["right_global"] = right_global
+        return Losses(total, {"loss": float(total.detach()), **parts})
 
 
 def memory_parameters(networks: Networks) -> Iterator[tuple[str, nn.Parameter]]:

@@ -23,12 +23,15 @@ from omnilive.media.synthetic.daily.catalogue import PLACES, Split
 from omnilive.media.synthetic.daily.painting import paint, patch_labels
 from omnilive.media.synthetic.daily.planning import plan_scene
 from omnilive.nn.clip_pixels import PixelPath, tower_pixels
+from omnilive.nn.pool_projector import merge_patches
 from omnilive.training.networks import Networks
 from omnilive.training.patch_heads import TRAITS, UNKNOWN
 from omnilive.training.task import Losses
+from omnilive.training.whitening import start_projector
 
 _FINE = 2  # label cells along one side of a patch
 _LEAST_CELLS = 1  # of the 4, for a thing to be what the patch shows
+_TYPICAL = 16  # batches that the projectors are started on
 _GREY = 0.3  # of training pictures
 _PAINTED = 288  # side of the pictures before they are scaled, as in the world's videos
 
@@ -135,8 +138,20 @@ class VisionPretraining:
         return sums
 
     def finish(self) -> None:
-        """Give the language model's tower what was learned."""
-        self._networks.reasoning.vit.vision_tower.load_state_dict(self._tower.state_dict())
+        """Give the language model's tower what was learned, and start both projectors on it."""
+        networks = self._networks
+        networks.reasoning.vit.vision_tower.load_state_dict(self._tower.state_dict())
+        layers = (networks.memory.config.tower_layer, -1)
+        found: list[list[Tensor]] = [[], []]
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for step in range(_TYPICAL):
+                pixels = normalised(self.source.draw(1, step).pixels, self.source.side)
+                for states, several in zip(self._tower.layers(pixels, layers), found, strict=True):
+                    several.append(merge_patches(states).flatten(0, 1))
+            projectors = (networks.memory.model.mm_projector.mlp, networks.reasoning.vision_proj)
+            for layer, projector in enumerate(projectors):
+                start_projector(projector, torch.cat(found[layer]), self._heads.directions(layer))
 
     def _both(self, batch: Pictures) -> tuple[Tensor, dict[str, float]]:
         device = self._tower.vision_model.embeddings.patch_embedding.weight.device

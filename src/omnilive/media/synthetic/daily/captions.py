@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from omnilive.events import NS_PER_S
+from omnilive.media.synthetic.daily.catalogue import NUMBERS
 from omnilive.media.synthetic.daily.records import DailyScene
-from omnilive.media.synthetic.daily.wording import counted, in_place
+from omnilive.media.synthetic.daily.wording import in_place
 
 
 def caption(scene: DailyScene, *, start_s: int | None = None) -> str:
-    """Return everything that can be seen in a scene.
+    """Return everything that can be seen in a scene; of each thing its kind first.
+
+    Whoever writes it says first which thing, then looks for that thing's traits: with the traits
+    first, as in "two small red cups", a small network does not find out for a long time.
 
     Args:
         scene: what is told.
@@ -19,7 +23,8 @@ def caption(scene: DailyScene, *, start_s: int | None = None) -> str:
         parts.append(f"sign {scene.sign.word}")
     for group in scene.groups:
         does = " then ".join(action.name for action in group.actions)
-        parts.append(f"{counted(group)} {does}".strip())
+        traits = f"{group.kind} {group.colour} {group.texture} {group.size}"
+        parts.append(f"{traits} {NUMBERS[group.count - 1]} {does}".strip())
     if start_s is not None:
         parts.append(f"from {start_s}")
     return ", ".join(parts) + "."

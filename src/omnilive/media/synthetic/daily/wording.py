@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, TypeAlias
 
-from omnilive.media.synthetic.daily.catalogue import KINDS, NUMBERS
+from omnilive.media.synthetic.daily.catalogue import KINDS
 from omnilive.media.synthetic.daily.records import Group
 
 Trait: TypeAlias = Literal["size", "colour", "texture"]
@@ -30,11 +30,6 @@ def described(group: Group, traits: Collection[Trait], *, plural: bool | None = 
     return " ".join(
         [*words, noun(group.kind, plural=is_plural(group) if plural is None else plural)]
     )
-
-
-def counted(group: Group) -> str:
-    """Return "two small red striped cups"."""
-    return f"{NUMBERS[group.count - 1]} {described(group, TRAITS)}"
 
 
 def in_place(place: str) -> str:
