@@ -45,6 +45,9 @@ _LOUD_DB = (-30.0, -6.0)  # peak, dB full scale
 _SNR_DB = (5.0, 40.0)  # speech or sound over hiss
 _PINK_HZ = 50.0  # above it, power falls with frequency
 _THROATS = (0.85, 1.18)  # how much faster a sound is read
+_WARPS = (0.85, 1.18)
+_KNOTS, _ROOM_DB, _DB_OF_MEL = 6, 5.0, 40.0  # a mel frame's unit is 40 dB
+_MOST_MISSING = 12  # at most a twelfth of the bins, and of the frames
 _UNDER_DB = (-5.0, 12.0)  # speech over a sound
 
 
@@ -124,6 +127,9 @@ class SoundSource:
         mels, num_frames = mel_frames(
             [one.samples for one in heard], self.num_bins, self.most_samples
         )
+        if self.split == "train":
+            for mel in mels:
+                _colour(np.random.default_rng(rng.getrandbits(32)), mel)
         answers = (
             one.label if question == SOUND_QUESTION else one.spoken
             for one, question in zip(heard, questions, strict=True)
@@ -317,6 +323,29 @@ def _mixed(
         return Heard(whole, "", label, (), span_s)
     words = _moved(spoken.words, 1.0, starts_s[0])
     return Heard(whole, spoken.text, label, words, (0.0, 0.0) if sounds is None else span_s)
+
+
+def _colour(rng: np.random.Generator, mel: NDArray[np.float32]) -> None:
+    """Change a sound's timbre in place: other formants, another room, a band and a moment missing.
+
+    Formants move by a warp of the frequencies (Jaitly and Hinton, 2013); what is missing is as in
+    SpecAugment (Park et al., 2019).
+    """
+    num_bins, num_frames = mel.shape
+    bins = np.arange(num_bins)
+    places = np.clip(bins * rng.uniform(*_WARPS), 0, num_bins - 1)
+    below = places.astype(np.int64)
+    share = (places - below).astype(np.float32)[:, None]
+    mel[:] = mel[below] * (1 - share) + mel[np.minimum(below + 1, num_bins - 1)] * share
+    knots = rng.normal(0.0, _ROOM_DB / _DB_OF_MEL, _KNOTS)
+    mel += np.interp(bins, np.linspace(0, num_bins - 1, _KNOTS), knots).astype(np.float32)[:, None]
+    mean = mel.mean()
+    for axis, most in ((0, num_bins // _MOST_MISSING), (1, num_frames // _MOST_MISSING)):
+        if rng.random() < 0.5 and most:
+            width = int(rng.integers(1, most + 1))
+            first = int(rng.integers(0, mel.shape[axis] - width))
+            part = slice(first, first + width)
+            mel[(part, slice(None)) if axis == 0 else (slice(None), part)] = mean
 
 
 def _hiss(noise: np.random.Generator, number: int, pink: bool) -> Samples:
