@@ -61,7 +61,7 @@ def check(
     """
     if preset not in (None, "tiny") or (folder is None) == (preset is None):
         raise UsageError("Name the folder of the networks, or --preset tiny.")
-    need_packages()
+    need_packages("The command")
     from omnilive.nn import weights_check
 
     root = tiny_folder() if folder is None else folder.expanduser()
@@ -112,7 +112,7 @@ def merge(
     """
     if dtype is not None and dtype not in _PRECISIONS:
         raise UsageError(f"--dtype is one of {', '.join(_PRECISIONS)}.")
-    need_packages()
+    need_packages("The command")
     import torch
 
     from omnilive.nn import weights_merge

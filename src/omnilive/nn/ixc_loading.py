@@ -42,7 +42,7 @@ def check_networks(
         ConfigError: a device is not there.
         CheckpointError: weights are missing, damaged or of another network.
     """
-    need_packages()
+    need_packages("The preset")
     from omnilive.nn.weights_check import need_room, need_whole
     from omnilive.nn.weights_folder import Role, plan
 
