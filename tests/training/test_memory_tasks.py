@@ -40,7 +40,7 @@ def settings(cache: Path, batch_size: int = 4, **options: Any) -> TaskSettings:
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("clip_compression", 12), ("integration", 8), ("retrieval", 6), ("reasoning", 6)],
+    [("clip_compression", 12), ("integration", 8), ("retrieval", 6), ("reasoning", 4)],
 )
 def test_a_task_learns_its_batch(networks: Networks, cache: Path, name: str, steps: int) -> None:
     task = build(name, networks, settings(cache, 2))
@@ -74,7 +74,7 @@ def test_instruction_prediction_learns(networks: Networks, cache: Path) -> None:
 
 def test_turns_take_every_task(networks: Networks, cache: Path) -> None:
     task = build("memory", networks, settings(cache, 2))
-    names = {task.source.draw(0, step)[0] for step in range(4)}
+    names = {task.source.draw(0, step)[0] for step in range(6)}
     assert names == {0, 1, 2}
     assert len(dict(task.trained())) == len(list(task.trained()))
     kinds = {name.split(".")[0] for name in task.validate()}

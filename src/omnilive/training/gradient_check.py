@@ -3,7 +3,8 @@
 The parameters are dealt into groups. In each group one direction is taken, half random and half
 along the gradient; the loss a little before and after must differ as the gradient says. What is
 computed in float32 on purpose (norms) is computed in float64 here, or its rounding would hide
-errors.
+errors. What is a constant on purpose (`detach`, `no_grad`) keeps the value that it had at the
+parameters themselves: its slope is not part of the gradient, and must not be of the differences.
 """
 
 from __future__ import annotations
@@ -57,9 +58,6 @@ def gradient_check(
 ) -> tuple[Slope, ...]:
     """Check the gradients of one batch; networks and modes are as before afterwards.
 
-    A task that stops a gradient on purpose names the parameters before the stop in an attribute
-    `stopped` (prefixes of names); those are left out, as their slope is not their gradient.
-
     Args:
         task: whose loss.
         batch: of its source.
@@ -67,12 +65,9 @@ def gradient_check(
         directions: groups of parameters, one direction each.
         seed: of groups, directions, and dropout.
     """
-    stopped: tuple[str, ...] = tuple(getattr(task, "stopped", ()))
-    with _in_float64(modules):
+    with _in_float64(modules) as constants:
         wide = _wide(batch)
-        parameters = {
-            name: each for name, each in task.trained() if not name.startswith(stopped or ("\0",))
-        }
+        parameters = dict(task.trained())
         before = {each: each.requires_grad for m in modules.values() for each in m.parameters()}
         try:
             for each in before:
@@ -83,18 +78,20 @@ def gradient_check(
 
             def loss() -> Tensor:
                 torch.manual_seed(seed)
+                constants.begin()
                 return task.loss(wide).total
 
+            loss()  # fills what networks keep between passes (tables of positions)
+            constants.forget()
             loss().backward()
             gradients = {
                 name: torch.zeros_like(each) if each.grad is None else each.grad.clone()
                 for name, each in parameters.items()
             }
-            with torch.no_grad():
-                return tuple(
-                    _slope(group, parameters, gradients, loss, derived_seed(seed, number))
-                    for number, group in enumerate(_groups(list(parameters), directions, seed))
-                )
+            return tuple(
+                _slope(group, parameters, gradients, loss, derived_seed(seed, number))
+                for number, group in enumerate(_groups(list(parameters), directions, seed))
+            )
         finally:
             for each, wanted in before.items():
                 each.requires_grad_(wanted)
@@ -130,16 +127,16 @@ def _slope(
     size = _length(direction)
     direction = {name: each / size for name, each in direction.items()}
     analytic = sum(float((gradients[name] * direction[name]).sum()) for name in group)
-    at = {name: parameters[name].detach().clone() for name in group}
+    at = {name: parameters[name].data.clone() for name in group}
     found: list[Slope] = []
     for step in _STEPS:
         values = []
         for sign in (1, -1):
             for name in group:
-                parameters[name].copy_(at[name] + sign * step * direction[name])
-            values.append(float(loss()))
+                parameters[name].data.copy_(at[name] + sign * step * direction[name])
+            values.append(float(loss().data))
         for name in group:
-            parameters[name].copy_(at[name])
+            parameters[name].data.copy_(at[name])
         numeric = (values[0] - values[1]) / (2 * step)
         floor = _ROUNDING * max(1.0, abs(values[0])) / step / _TOLERANCE
         larger = max(abs(analytic), abs(numeric), floor)
@@ -151,24 +148,77 @@ def _length(direction: Mapping[str, Tensor]) -> float:
     return sum(float(each.square().sum()) for each in direction.values()) ** 0.5
 
 
-class _NoFloat32(TorchFunctionMode):
-    """What asks for float32 gets float64."""
+class _Constants(TorchFunctionMode):
+    """Everything in float64; the first pass keeps its constants, later ones get them back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[Any] = []
+        self._next: int | None = None
+
+    def forget(self) -> None:
+        """The next pass is the first."""
+        self._kept, self._next = [], None
+
+    def begin(self) -> None:
+        """A pass begins; the first one keeps its constants."""
+        self._next = None if self._next is None and not self._kept else 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         if func is torch.Tensor.float:
             return args[0].double()
-        wide = tuple(torch.float64 if each is torch.float32 else each for each in args)
-        named = {
-            key: torch.float64 if each is torch.float32 else each
-            for key, each in (kwargs or {}).items()
-        }
-        return func(*wide, **named)
+        name = getattr(func, "__name__", "")
+        if _is_in_place(name):  # what is changed must stay what it is
+            return func(*args, **(kwargs or {}))
+        args = tuple(map(_double, args))
+        result = func(*args, **{key: _double(each) for key, each in (kwargs or {}).items()})
+        if func is not torch.Tensor.detach and torch.is_grad_enabled():
+            return result
+        if not _holds_tensor(result):
+            return result
+        if self._next is None:
+            self._kept.append(_cloned(result))
+            return result
+        self._next += 1
+        return _cloned(self._kept[self._next - 1])
+
+
+def _is_in_place(name: str) -> bool:
+    if name.endswith("__"):
+        return name in ("__setitem__", "__set__", "__delitem__") or name.startswith("__i")
+    return name.endswith("_")
+
+
+def _holds_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor) or (
+        isinstance(value, list | tuple) and any(map(_holds_tensor, value))
+    )
+
+
+def _cloned(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if type(value) in (list, tuple):
+        return type(value)(map(_cloned, value))
+    if isinstance(value, tuple):  # what torch returns of max, topk
+        return type(value)(map(_cloned, value))
+    return value
+
+
+def _double(value: Any) -> Any:
+    if value is torch.float32:
+        return torch.float64
+    if type(value) in (list, tuple):
+        return type(value)(map(_double, value))
+    if isinstance(value, Tensor) and value.is_floating_point() and value.dtype != torch.float64:
+        return value.double()
+    return value
 
 
 @contextmanager
-def _in_float64(modules: Mapping[str, nn.Module]) -> Iterator[None]:
+def _in_float64(modules: Mapping[str, nn.Module]) -> Iterator[_Constants]:
     """Networks and new tensors in float64; afterwards as they were, to the bit."""
     held = [
         (tensor, tensor.data)
@@ -184,8 +234,8 @@ def _in_float64(modules: Mapping[str, nn.Module]) -> Iterator[None]:
         for module in modules.values():
             module.train()
         torch.set_default_dtype(torch.float64)
-        with _NoFloat32():
-            yield
+        with _Constants() as constants:
+            yield constants
     finally:
         torch.set_default_dtype(usual)
         for tensor, data in held:

@@ -64,6 +64,12 @@ def encode(
     return network.read_clips(stacked(network.clip_rows(inputs)))
 
 
+def num_positions(clips: Sequence[EncodedClip], num_merged: int, num_slots: int) -> int:
+    """Return about how many positions the decoder has read to encode clips (without their text)."""
+    rows = sum(len(clip.short_term) for clip in clips)
+    return rows + rows // num_slots * num_merged + len(clips)
+
+
 def telling_loss(
     network: MemoryNetwork, tokenizer: Qwen2Tokenizer, told_rows: Sequence[Told]
 ) -> tuple[Tensor, float]:

@@ -19,6 +19,10 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 
+TOKENS = "tokens"
+"""The part of a batch's figures that counts the positions that were read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
     """What one batch gives.

@@ -30,10 +30,8 @@ from omnilive.training.randomness import derived_seed
 from omnilive.training.recipe import Recipe, Stage
 from omnilive.training.run_folder import RunFolder
 from omnilive.training.state import RunState, StageState, check_recipe
-from omnilive.training.task import Losses, Task
+from omnilive.training.task import TOKENS, Losses, Task
 from omnilive.training.workers import Batches
-
-_TOKENS = "tokens"  # the part of a batch's figures that is a count of tokens
 
 
 class Trained(Protocol):
@@ -234,7 +232,7 @@ class Trainer:
         now = dataclasses.replace(
             clock.on(now, batches.cpu_s),
             step=now.step + 1,
-            tokens=now.tokens + int(losses.parts.get(_TOKENS, 0)),
+            tokens=now.tokens + int(losses.parts.get(TOKENS, 0)),
             sums=_added(now.sums, losses, loss),
         )
         figures = {name: total / count for name, (total, count) in now.sums.items()}

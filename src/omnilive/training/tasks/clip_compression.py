@@ -19,12 +19,12 @@ from omnilive.events import NS_PER_S
 from omnilive.media.synthetic.daily.captions import caption
 from omnilive.media.synthetic.daily.catalogue import Split
 from omnilive.training.clip_pool import ClipPool, moved, pool_scene
-from omnilive.training.memory_passes import Told, encode, telling_loss
+from omnilive.training.memory_passes import Told, encode, num_positions, telling_loss
 from omnilive.training.networks import Networks
 from omnilive.training.scale import FULL, Scale
 from omnilive.training.slot_heads import windows_of
 from omnilive.training.streams import LATEST_S
-from omnilive.training.task import Losses
+from omnilive.training.task import TOKENS, Losses
 
 _GLOBAL_SHARE = 1 / 3
 
@@ -119,6 +119,7 @@ class ClipCompression:
         ]
         loss, right = telling_loss(network, tokenizer, told)
         parts = {"caption": float(loss.detach()), "right": right, **heads}
+        parts[TOKENS] = num_positions(encoded, network.config.num_merged, network.config.num_slots)
         total = loss + 0.5 * labelled
         if few:
             loss_global, right_global = telling_loss(network, tokenizer, few)

@@ -22,11 +22,11 @@ from omnilive.media.synthetic.daily.records import DailyScene
 from omnilive.nn.memory_network import EncodedClip
 from omnilive.nn.memory_rows import Row, stacked
 from omnilive.training.clip_pool import ClipPool
-from omnilive.training.memory_passes import Told, encode, telling_loss
+from omnilive.training.memory_passes import Told, encode, num_positions, telling_loss
 from omnilive.training.networks import Networks
 from omnilive.training.scale import FULL, Scale
 from omnilive.training.streams import Stream, StreamSource
-from omnilive.training.task import Losses
+from omnilive.training.task import TOKENS, Losses
 from omnilive.training.tasks.clip_compression import memory_parameters
 
 _BLOCKS = (3, 8)  # clips of a block in training, at least and at most
@@ -118,15 +118,21 @@ class Integration:
         ):
             told[level].append(Told(long_term, "; ".join(texts)))
         total = torch.zeros((), device=network.model.device)
-        parts_: dict[str, float] = {}
+        told_right: dict[str, float] = {}
         for level, rows in told.items():
             if rows:
                 loss, right = telling_loss(network, tokenizer, rows)
                 total = total + loss * len(rows) / len(batch.streams)
-                parts_[f"right_level{level}"] = right
-        return Losses(
-            total, {"loss": float(total.detach()), "right_level0": 0, "right_level1": 0, **parts_}
-        )
+                told_right[f"right_level{level}"] = right
+        figures = {
+            "loss": float(total.detach()),
+            "right_level0": 0.0,
+            "right_level1": 0.0,
+            **told_right,
+        }
+        config = network.config
+        figures[TOKENS] = num_positions(encoded, config.num_merged, config.num_slots)
+        return Losses(total, figures)
 
     def _integrated(self, streams: Sequence[Sequence[EncodedClip]]) -> list[Tensor]:
         """Return H-bar of each stream, with a graph (`MemoryNetwork.integrate` has none)."""

@@ -24,11 +24,11 @@ from omnilive.nn.memory_retrieval import cosines
 from omnilive.nn.memory_rows import stacked
 from omnilive.nn.memory_training import grounding_loss
 from omnilive.training.clip_pool import ClipPool
-from omnilive.training.memory_passes import encode
+from omnilive.training.memory_passes import encode, num_positions
 from omnilive.training.networks import Networks
 from omnilive.training.scale import FULL, Scale
 from omnilive.training.streams import Stream, StreamSource
-from omnilive.training.task import Losses
+from omnilive.training.task import TOKENS, Losses
 from omnilive.training.tasks.clip_compression import memory_parameters
 
 SEEN_ABOVE = 0.4
@@ -133,6 +133,8 @@ class Retrieval:
             "loss": float(total.detach()),
             "recall": sum(hit for (hit,) in hits) / max(1, len(hits)),
         }
+        config = network.config
+        parts[TOKENS] = num_positions(encoded, config.num_merged, config.num_slots)
         parts["false_seen"] = sum(false_seen) / max(1, len(false_seen))
         return Losses(total, parts)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from omnilive.training.task import Losses, Source, Task
+from omnilive.training.task import TOKENS, Losses, Source, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,10 @@ class Turns:
         number, own = batch
         task = self._tasks[number]
         losses = task.loss(own)
-        parts = {f"{task.name}.{name}": value for name, value in losses.parts.items()}
+        parts = {
+            name if name == TOKENS else f"{task.name}.{name}": value
+            for name, value in losses.parts.items()
+        }
         return Losses(losses.total, parts)
 
     def validate(self) -> Mapping[str, float]:
