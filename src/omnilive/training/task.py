@@ -18,7 +18,6 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-
 TOKENS = "tokens"
 """The part of a batch's figures that counts the positions that were read."""
 

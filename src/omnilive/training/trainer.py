@@ -324,7 +324,7 @@ def _added(
 ) -> dict[str, tuple[float, int]]:
     """Add a batch's figures to the sums; a figure that is no number here counts for nothing."""
     figures = {"loss": loss} | {
-        name: float(value) for name, value in losses.parts.items() if name != _TOKENS
+        name: float(value) for name, value in losses.parts.items() if name != TOKENS
     }
     added = dict(sums)
     for name, value in figures.items():
