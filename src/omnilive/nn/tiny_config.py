@@ -2,7 +2,7 @@
 
     memory      tower 5 x 96 on 96 x 96 pixels (16 vectors a frame), decoder 4 x 128, P = 4 slots
     reasoning   a tower of the same size, language model 4 x 192, picture branches of rank 16
-    audio       encoder 5 x 192 on 80 mel bins (10 s at once), decoder 3 x 192
+    audio       encoder 4 x 144 on 80 mel bins (10 s at once), decoder 2 x 128
 
 All together stay below 10 million numbers and 20 MB in 16 bits at the vocabularies they are
 trained with (a test counts them).
@@ -78,14 +78,14 @@ def tiny_audio(vocab: int) -> AudioTranslationConfig:
     """Return the sizes of the audio module for a tokenizer of `vocab` ids, then the marks."""
     return AudioTranslationConfig(
         encoder=AudioEncoderConfig(
-            num_bins=80, width=192, ffn_width=768, num_layers=5, num_heads=4, max_positions=500
+            num_bins=80, width=144, ffn_width=576, num_layers=4, num_heads=4, max_positions=500
         ),
         decoder=Qwen2Config(
             vocab_size=vocab + _NUM_MARKS,
-            width=192,
-            ffn_width=512,
-            num_layers=3,
-            num_heads=6,
+            width=128,
+            ffn_width=384,
+            num_layers=2,
+            num_heads=4,
             num_key_value_heads=2,
             rope_theta=_ROTARY_BASE,
             norm_eps=_NORM_EPS,

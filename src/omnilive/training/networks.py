@@ -24,7 +24,7 @@ from omnilive.nn.reasoning_network import ReasoningNetwork
 from omnilive.nn.tiny_config import tiny_audio, tiny_memory, tiny_reasoning
 from omnilive.nn.tokenizer_internlm2 import InternLM2Tokenizer
 from omnilive.nn.tokenizer_qwen2 import Qwen2Tokenizer
-from omnilive.training.audio_heads import AudioHeads
+from omnilive.training.audio_heads import AudioHeads, start_encoder
 from omnilive.training.patch_heads import PatchHeads
 from omnilive.training.slot_heads import SlotHeads
 from omnilive.training.texts import audio_texts, memory_texts, reasoning_texts
@@ -61,7 +61,7 @@ def make_tokenizers(folder: Path) -> Tokenizers:
     """Make all tokenizers; the same files every time."""
     write_qwen2_tokenizer(folder / "memory", memory_texts(), 900)
     write_internlm2_tokenizer(folder / "reasoning", reasoning_texts(), 1100)
-    write_qwen2_tokenizer(folder / "audio", audio_texts(), 700)
+    write_qwen2_tokenizer(folder / "audio", audio_texts(), 960)
     return Tokenizers.load(folder)
 
 
@@ -83,6 +83,7 @@ class Networks:
             )
             for network in (self.memory, self.reasoning, self.audio):
                 _initialise(network)
+            start_encoder(self.audio.audio_tower)
         for each in self.modules().values():
             # Data is made without end, so nothing needs dropout; steps stay the same every time.
             each.eval()

@@ -7,12 +7,14 @@ from random import Random
 from omnilive.events import NS_PER_S
 from omnilive.media.synthetic.daily import phrasebook
 from omnilive.media.synthetic.daily.captions import caption, short_caption
+from omnilive.media.synthetic.daily.catalogue import SOUNDS
 from omnilive.media.synthetic.daily.planning import plan_stretch
 from omnilive.media.synthetic.daily.questions import NOT_SEEN, SEEN_KINDS, Asking
-from omnilive.nn.audio_questions import SOUND_QUESTION, WORDS_QUESTION
+from omnilive.nn.audio_questions import prompt_texts
 from omnilive.nn.clip_text import TimeOrigin, clip_text
 from omnilive.nn.instruction import instruction_question
 from omnilive.nn.prompts import OVERVIEW_PHRASE, RELATED_PHRASE
+from omnilive.training.sounds import SILENCE, SPEECH
 
 _STRETCHES = 60
 
@@ -60,5 +62,6 @@ def reasoning_texts(seed: int = 0) -> list[str]:
 
 
 def audio_texts(seed: int = 0) -> list[str]:
-    """Return what is said, and the two questions that the audio module is asked."""
-    return [*phrasebook.texts(3000, seed=seed), *[WORDS_QUESTION, SOUND_QUESTION] * 20]
+    """Return what is said, the names of sounds, and the prompts of the audio module."""
+    names = (*SOUNDS, SPEECH, SILENCE)
+    return [*phrasebook.texts(6000, seed=seed), *(*prompt_texts(), *names) * 200]
