@@ -22,6 +22,8 @@ from omnilive.nn.reasoning_network import ReasoningNetwork
 from omnilive.nn.tokenizer_internlm2 import TURN_END, TURN_START, InternLM2Tokenizer, defused
 
 _IGNORED = -100
+_TOGETHER = 4  # prompts of like lengths that are padded together
+_MOST_BRANCHES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +68,37 @@ class PromptRows:
             The loss; (answers,) bool; (answers,) the number of the prompt of each.
         """
         packed = [self._packed(prompt) for prompt in prompts]
+        order = sorted(range(len(packed)), key=lambda number: len(packed[number].rows))
+        losses, answers = [], {}
+        for start in range(0, len(order), _TOGETHER):
+            numbers = order[start : start + _TOGETHER]
+            loss, right, at = self._together([packed[number] for number in numbers])
+            losses.append(loss)
+            for place, number in enumerate(numbers):
+                answers[number] = right[at == place]
+        counts = [len(answers[number]) for number in range(len(prompts))]
+        targets = sum(int((one.labels != _IGNORED).sum()) for one in packed)
+        return (
+            torch.stack(losses).sum() / targets,
+            torch.cat([answers[number] for number in range(len(prompts))]),
+            torch.repeat_interleave(torch.arange(len(prompts)), torch.tensor(counts)),
+        )
+
+    def _together(self, packed: Sequence[_Packed]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the summed loss of a few prompts of like lengths, and their answers as above."""
         longest = max(len(one.rows) for one in packed)
+
+        def padded(name: str, fill: float) -> Tensor:
+            several = [getattr(one, name) for one in packed]
+            return torch.stack(
+                [functional.pad(each, (0, longest - len(each)), value=fill) for each in several]
+            )
+
         rows = torch.stack(
             [functional.pad(one.rows, (0, 0, 0, longest - len(one.rows))) for one in packed]
         )
-        masked, positions, labels, groups = (
-            torch.stack(
-                [
-                    functional.pad(getattr(one, name), (0, longest - len(one.rows)), value=fill)
-                    for one in packed
-                ]
-            )
-            for name, fill in (
-                ("masked", False),
-                ("positions", 0),
-                ("labels", _IGNORED),
-                ("groups", -1),
-            )
-        )
+        masked, positions = padded("masked", False), padded("positions", 0)
+        labels, groups = padded("labels", _IGNORED), padded("groups", -1)
         device = rows.device
         causal = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
         mine = (groups[:, None, :] == groups[:, :, None]) | (groups[:, None, :] == 0)
@@ -93,15 +108,14 @@ class PromptRows:
         batch, at = (labels[:, 1:] != _IGNORED).nonzero(as_tuple=True)
         scores = self.network.logits(states[batch, at])
         wanted = labels[batch, at + 1]
-        loss = functional.cross_entropy(scores, wanted)
+        loss = functional.cross_entropy(scores, wanted, reduction="sum")
         hit = scores.argmax(dim=-1) == wanted
-        # Number the answers: prompts have different numbers of them.
-        number = batch * 1000 + groups[batch, at + 1]
+        # Answers by prompt, then by question.
+        number = batch * _MOST_BRANCHES + groups[batch, at + 1]
         names, inverse = torch.unique(number, return_inverse=True)
-        wrong = torch.zeros(len(names), dtype=torch.long, device=device).index_add(
-            0, inverse, (~hit).long()
-        )
-        return loss, wrong == 0, names // 1000
+        wrong = torch.zeros(len(names), dtype=torch.long, device=device)
+        wrong = wrong.index_add(0, inverse, (~hit).long())
+        return loss, wrong == 0, names // _MOST_BRANCHES
 
     def _packed(self, prompt: Shared) -> _Packed:
         network, encode = self.network, self.tokenizer.encode
