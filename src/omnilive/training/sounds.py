@@ -2,8 +2,7 @@
 
 Everything is made on the fly. Speech is made in blocks of some hundred sentences, which serve
 several steps, each time in another mixture; those of one batch are about as long as each other, so
-that little of it is padding. Training begins with a word or two at a time: what is heard then is
-easily found in the sound, and whole sentences follow when words are known.
+that little of it is padding.
 """
 
 from __future__ import annotations
@@ -37,9 +36,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 OUTSIDE = -1
 _NUMBERS = {word: number for number, word in enumerate(WORDS, start=1)}
 _STATE_S = 0.04  # the encoder's states are 25 a second
-_BLOCK = 128  # sentences made together; no batch is larger
+_BLOCK = 128  # sentences made together
 _REUSED = 4  # times that a sentence is heard, each time in another mixture
-_GROWN_WORDS = 8
 _FRAMES_STEP = 40
 _LOUD_DB = (-30.0, -6.0)  # peak, dB full scale
 _SNR_DB = (5.0, 40.0)  # speech or sound over hiss
@@ -101,7 +99,6 @@ class SoundSource:
         num_bins: of the mel frames.
         most_samples: of a sound.
         share_named: share of the sounds that are asked for their name, not for words.
-        growing_steps: steps in which sentences grow from one word to whole ones.
     """
 
     split: Split
@@ -109,14 +106,13 @@ class SoundSource:
     num_bins: int
     most_samples: int
     share_named: float
-    growing_steps: int = 0
 
     def draw(self, seed: int, step: int) -> SoundBatch:
         """Return one batch."""
         rng = random.Random(f"sounds {self.split} {seed} {step} {self.share_named}")
-        block = step * self.batch_size // (_BLOCK * _REUSED)
-        most_words = self._most_words(block * (_BLOCK * _REUSED) // self.batch_size)
-        sentences = _sentences(self.split, f"{seed} {block}", most_words, self.most_samples)
+        size = max(_BLOCK, self.batch_size)
+        block = step * self.batch_size // (size * _REUSED)
+        sentences = _sentences(self.split, f"{seed} {block}", size, self.most_samples)
         first = rng.randint(-self.batch_size // 2, len(sentences) - self.batch_size // 2)
         first = max(0, min(first, len(sentences) - self.batch_size))
         heard, questions = list[Heard](), list[str]()
@@ -142,12 +138,6 @@ class SoundSource:
             tuple(questions),
             tuple(answers),
         )
-
-    def _most_words(self, step: int) -> int:
-        """Return how many words a sentence may have at a step; 0 for any number."""
-        if step >= self.growing_steps:
-            return 0
-        return 1 + step * _GROWN_WORDS // self.growing_steps
 
 
 def speech(rng: random.Random, split: Split, text: str, most_samples: int) -> Heard:
@@ -222,17 +212,12 @@ class _Spoken(NamedTuple):
 
 
 @functools.lru_cache(maxsize=2)
-def _sentences(split: Split, seed: str, most_words: int, most_samples: int) -> tuple[_Spoken, ...]:
-    """Return a block of sentences, or parts of them, the short ones first."""
+def _sentences(split: Split, seed: str, size: int, most_samples: int) -> tuple[_Spoken, ...]:
+    """Return a block of sentences, the short ones first."""
     rng = random.Random(f"sentences {split} {seed}")
     made = []
-    for number in range(_BLOCK):
+    for number in range(size):
         text = (instructions, not_instructions)[number % 2](rng, split)
-        words = text.split()
-        if most_words and len(words) > most_words:
-            count = rng.randint(max(1, most_words - 1), most_words)
-            first = rng.randint(0, len(words) - count)
-            text = " ".join(words[first : first + count])
         made.append(_spoken(rng, split, text, most_samples))
     return tuple(sorted(made, key=lambda one: len(one.samples)))
 
