@@ -135,9 +135,7 @@ def _merged(tiles: Tensor, tower: ClipTower, device: torch.device, cancel: Cance
     return squares.view(len(squares), side, side, -1)
 
 
-def in_line(
-    merged: Tensor, rows: int, columns: int, line_end: Tensor, separator: Tensor
-) -> Tensor:
+def in_line(merged: Tensor, rows: int, columns: int, line_end: Tensor, separator: Tensor) -> Tensor:
     """Lay maps in line: the thumbnail's, then those of the tiles joined; not yet projected.
 
     Args:
