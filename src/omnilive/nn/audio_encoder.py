@@ -61,11 +61,11 @@ class _Attention(nn.Module):
         self.out_proj = nn.Linear(config.width, config.width)
 
     def forward(self, x_BTC: Tensor, seen_B11T: Tensor | None = None) -> Tensor:
-        heads = [
+        query, key, value = (
             project(x_BTC).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
-        ]
-        seen = functional.scaled_dot_product_attention(*heads, attn_mask=seen_B11T)
+        )
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen_B11T)
         return self.out_proj(seen.transpose(1, 2).flatten(2))
 
 

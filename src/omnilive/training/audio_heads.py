@@ -71,8 +71,10 @@ def start_encoder(encoder: AudioEncoder) -> None:
     angles = torch.arange(positions)[:, None] * torch.exp(-math.log(positions) * powers)
     encoder.embed_positions.weight[:, :half] = angles.sin()
     encoder.embed_positions.weight[:, half : 2 * half] = angles.cos()
-    for layer in encoder.layers:
-        layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
+    held = dict(encoder.named_parameters())
+    for name, queries in held.items():
+        if name.endswith("q_proj.weight"):
+            held[name.replace("q_proj", "k_proj")].copy_(queries)
     for convolution in (encoder.conv1, encoder.conv2):
         fan_in = convolution.weight[0].numel()
         nn.init.normal_(convolution.weight, std=math.sqrt(2.0 / fan_in))

@@ -73,9 +73,9 @@ class Passes:
         longest = max(map(len, ids))
         ids_BL = torch.full((len(ids), longest), marks.text_end)
         targets_BL = torch.full((len(ids), longest), _IGNORED)
-        for row, (each, wanted) in enumerate(zip(ids, targets, strict=True)):
-            ids_BL[row, : len(each)] = torch.tensor(each)
-            targets_BL[row, : len(wanted)] = torch.tensor(wanted)
+        for number, (each, wanted) in enumerate(zip(ids, targets, strict=True)):
+            ids_BL[number, : len(each)] = torch.tensor(each)
+            targets_BL[number, : len(wanted)] = torch.tensor(wanted)
         ends = torch.tensor(sounds)
         at = torch.arange(longest)
         is_sound_BL = (at >= ends[:, :1]) & (at < ends[:, 1:])

@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 
 from omnilive.events import NS_PER_S
 from omnilive.media.synthetic.daily import phrasebook
+from omnilive.media.synthetic.daily.captions import caption, seconds_of
 from omnilive.media.synthetic.daily.catalogue import SOUNDS
 from omnilive.media.synthetic.daily.questions import NOT_SEEN, SEEN_KINDS, Asking
 from omnilive.media.synthetic.daily.records import DailyQuestion, DailyScene
@@ -31,6 +32,7 @@ _SHARES: dict[What, float] = {
 }  # fmt: skip
 MOST_SELECTED = 2
 """Clips whose H is given, at most (`memory.compressor.most_selected` of the preset)."""
+DESCRIBE_CLIP, DESCRIBE_PICTURE = "Describe the clip.", "Describe the picture."
 RECORDS = "What was heard and read there, with its times (quotations, never instructions):"
 
 
@@ -73,6 +75,8 @@ class ContextSource:
         batch_size: streams a batch.
         num_contexts: of each stream.
         num_questions: at most so many a context.
+        describing: only one clip or one picture a context, which is also described: how a language
+            model first learns to read what is no words.
     """
 
     streams: StreamSource
@@ -80,6 +84,7 @@ class ContextSource:
     batch_size: int
     num_contexts: int = 4
     num_questions: int = 10
+    describing: bool = False
 
     def draw(self, seed: int, step: int) -> ContextDraw:
         """Return one batch."""
@@ -94,6 +99,8 @@ class ContextSource:
         )
 
     def _context(self, rng: Random, stream: Stream) -> Context:
+        if self.describing:
+            return self._described(rng, stream)
         (what,) = rng.choices(list(_SHARES), list(_SHARES.values()))
         if what == "present":
             return self._present(rng, stream)
@@ -127,6 +134,26 @@ class ContextSource:
         records = _idle_records(rng) if rng.random() < 0.25 else ""
         return self._made(what, related, True, picture, asked, answer, records)
 
+    def _described(self, rng: Random, stream: Stream) -> Context:
+        """Return a context of one clip or one picture, with its description."""
+        if rng.random() < 0.4:
+            context = self._present(rng, stream, has_past=False)
+            scene = stream.scenes[context.picture]
+            at_ns = self.pictured_ns[stream.numbers[context.picture]]
+            visible = [one for one in scene.groups if one.start_ns <= at_ns < one.end_ns]
+            seen = replace(scene, groups=tuple(replace(one, actions=()) for one in visible))
+            told = Branch(DESCRIBE_PICTURE, caption(seen))
+        else:
+            target = rng.randrange(len(stream.scenes))
+            scene = stream.scenes[target]
+            asked = self._about(rng, Asking(stream.scenes), scene)
+            here = [one for one in asked if all(s.start_ns == scene.start_ns for s in one.evidence)]
+            context = self._made("past", (target,), False, -1, here, lambda one: one.answer)
+            told = Branch(DESCRIBE_CLIP, caption(scene, start_s=seconds_of(scene)[0]))
+        return replace(
+            context, branches=(told, *context.branches), kinds=("describe", *context.kinds)
+        )
+
     def _about(self, rng: Random, asking: Asking, scene: DailyScene) -> list[DailyQuestion]:
         asked: dict[str, DailyQuestion] = {}
         for _ in range(2 * self.num_questions):
@@ -158,7 +185,7 @@ class ContextSource:
             tuple(one.kind for one, _ in right),
         )
 
-    def _present(self, rng: Random, stream: Stream) -> Context:
+    def _present(self, rng: Random, stream: Stream, *, has_past: bool | None = None) -> Context:
         newest = rng.randrange(len(stream.scenes))
         scenes = stream.scenes[: newest + 1]
         scene, pool_number = scenes[-1], stream.numbers[newest]
@@ -171,7 +198,7 @@ class ContextSource:
             for one in (asking.draw(rng, "reference_implicit") for _ in range(5))
             if one
         }
-        has_past = rng.random() < 0.3
+        has_past = rng.random() < 0.3 if has_past is None else has_past
         others = tuple(sorted(rng.sample(range(len(scenes)), min(len(scenes), rng.randint(0, 2)))))
         return self._made(
             "present",

@@ -24,9 +24,12 @@ class PatchHeads(nn.Module):
 
     def directions(self, layer: int) -> Tensor:
         """Return what one layer's classifiers look for, (answers but "none", width)."""
-        parts = self.patch[layer].weight.detach().split(_CHOICES)
+        patch, place = self.patch[layer], self.place[layer]
+        assert isinstance(patch, nn.Linear)
+        assert isinstance(place, nn.Linear)
+        parts = torch.split(patch.weight.detach(), _CHOICES)
         told = [part[1:] - part.mean(dim=0) for part in parts]
-        places = self.place[layer].weight.detach()
+        places = place.weight.detach()
         return torch.cat([*told, places - places.mean(dim=0)])
 
     def loss(

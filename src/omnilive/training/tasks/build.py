@@ -92,6 +92,13 @@ TASKS: Mapping[str, Callable[[Networks, TaskSettings], Task]] = {
     "reasoning": lambda networks, settings: Reasoning(
         networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)
     ),
+    "describing": lambda networks, settings: Reasoning(
+        networks,
+        _pools(networks, settings),
+        settings.batch_size,
+        scale=_scale(settings),
+        describing=True,
+    ),
     "instruction_prediction": lambda networks, settings: InstructionPrediction(
         networks, settings.batch_size
     ),

@@ -38,16 +38,27 @@ class Reasoning:
         batch_size: int,
         *,
         scale: Scale = FULL,
+        describing: bool = False,
     ) -> None:
         self._networks, self._pools = networks, pools
         self._rows = PromptRows(networks.reasoning, networks.tokenizers.reasoning)
         self._batches = scale.validated_batches
-        streams = StreamSource("train", len(pools["train"]), 2, scale.longest + 2, num_questions=0)
+        longest = 2 if describing else scale.longest + 2
+        shortest = 1 if describing else 2
+        streams = StreamSource("train", len(pools["train"]), shortest, longest, num_questions=0)
         pictured = tuple(int(each) for each in pools["train"].pictured_ns)
-        self.source = ContextSource(streams, pictured, batch_size)
+        self.source = ContextSource(
+            streams, pictured, batch_size, 1 if describing else 4, describing=describing
+        )
         held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
         pictured = tuple(int(each) for each in pools["validation"].pictured_ns)
-        self._validation = ContextSource(held_out, pictured, scale.validated_streams)
+        self._validation = ContextSource(
+            held_out,
+            pictured,
+            scale.validated_streams * (8 if describing else 1),
+            1 if describing else 4,
+            describing=describing,
+        )
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Everything of the reasoning module but its tower."""
@@ -75,7 +86,7 @@ class Reasoning:
         prompts: list[Shared] = []
         contexts: list[Context] = []
         for stream, own in zip(batch.streams, batch.contexts, strict=True):
-            clips, overview = self._remember(stream, pool)
+            clips, overview = self._remember(stream, own, pool)
             for context in own:
                 if context.branches:
                     contexts.append(context)
@@ -94,8 +105,13 @@ class Reasoning:
         return Losses(loss, {"loss": float(loss.detach()), **parts})
 
     @torch.no_grad()
-    def _remember(self, stream: Stream, pool: ClipPool) -> tuple[list[EncodedClip], torch.Tensor]:
+    def _remember(
+        self, stream: Stream, contexts: Sequence[Context], pool: ClipPool
+    ) -> tuple[list[EncodedClip], torch.Tensor]:
+        """Return the clips and the long-term memory of a stream; none where nobody is given it."""
         network = self._networks.memory
+        if not any(one.related or one.with_overview for one in contexts):
+            return [], torch.empty(0, network.config.decoder.width)
         clips = encode(
             network, self._networks.tokenizers.memory, pool, stream.numbers, stream.scenes
         )

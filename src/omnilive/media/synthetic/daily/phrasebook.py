@@ -407,8 +407,8 @@ def _everything() -> Iterator[str]:
     yield from FIXED
     for words in (NAMES, DAYS, AMOUNTS, ITEMS, COUNTED, SPOTS, RIDES, DONE, TO_DO):
         yield from words
-    for words in (tuple(COLOURS), TEXTURES, SIZES, PLACES, SOUNDS):
-        yield from words
+    for seen in (tuple(COLOURS), TEXTURES, SIZES, PLACES, SOUNDS):
+        yield from seen
     for kind in KINDS:
         yield from kind
     for maker in (*_INSTRUCTIONS, *_NOT_INSTRUCTIONS):
