@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-_WIDTH, _HEIGHT = 860, 300  # of a panel, with its margins
+_WIDTH, _HEIGHT = 860, 300  # of a panel, with its margins; more lines make it higher
+_ROW = 17  # of the legend
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 250, 34, 46
 _COLOURS = ("#1f6fb4", "#d1495b", "#2e933c", "#8a4fbf", "#c77d0a", "#12908e", "#6b6b6b", "#b0347a")
 _MOST_POINTS = 600  # of a line; more are averaged
@@ -52,23 +53,26 @@ def picture(title: str, lines: Sequence[Line]) -> str:
         for heading, held in ((f"{title}: losses", losses), (f"{title}: figures", others))
         if held
     ]
-    height = _HEIGHT * len(panels)
+    heights = [max(_HEIGHT, _TOP + _BOTTOM + _ROW * len(held)) for _, held in panels]
+    height = sum(heights)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
         f'viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
     ]
     for number, (heading, held) in enumerate(panels):
-        parts.append(f'<g transform="translate(0 {_HEIGHT * number})">')
-        parts += _panel(heading, held, last, logarithmic=held is losses)
+        parts.append(f'<g transform="translate(0 {sum(heights[:number])})">')
+        parts += _panel(heading, held, last, heights[number], logarithmic=held is losses)
         parts.append("</g>")
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(heading: str, lines: Sequence[Line], last: float, *, logarithmic: bool) -> list[str]:
+def _panel(
+    heading: str, lines: Sequence[Line], last: float, height: int, *, logarithmic: bool
+) -> list[str]:
     steps = _Axis(0, max(1.0, last), False)
     values = _value_axis([value for line in lines for _, value in line.points], logarithmic)
-    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    right, bottom = _WIDTH - _RIGHT, height - _BOTTOM
 
     def x(step: float) -> float:
         return round(_LEFT + (right - _LEFT) * steps.share(step), 1)
@@ -100,7 +104,7 @@ def _panel(heading: str, lines: Sequence[Line], last: float, *, logarithmic: boo
         colour = colours.setdefault(line.name, _COLOURS[len(colours) % len(_COLOURS)])
         points = [(x(step), y(value)) for step, value in _thinned(line.points)]
         parts.append(_drawn(line, points, colour))
-        parts.append(_legend(line, right + 20, _TOP + 8 + 17 * row, colour))
+        parts.append(_legend(line, right + 20, _TOP + 8 + _ROW * row, colour))
     return parts
 
 

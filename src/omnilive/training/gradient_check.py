@@ -83,7 +83,7 @@ def gradient_check(
 
             loss()  # fills what networks keep between passes (tables of positions)
             constants.forget()
-            loss().backward()
+            torch.autograd.backward(loss())
             gradients = {
                 name: torch.zeros_like(each) if each.grad is None else each.grad.clone()
                 for name, each in parameters.items()

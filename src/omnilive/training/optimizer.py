@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +26,12 @@ class NamedAdamW:
         self._parameters = parameters
         self._stage = stage
         held = list(parameters.values())
+        groups: list[dict[str, Any]] = [
+            {"params": [each for each in held if each.ndim >= 2]},
+            {"params": [each for each in held if each.ndim < 2], "weight_decay": 0.0},
+        ]
         self._adam = torch.optim.AdamW(
-            [
-                {"params": [each for each in held if each.ndim >= 2]},
-                {"params": [each for each in held if each.ndim < 2], "weight_decay": 0.0},
-            ],
+            groups,
             lr=stage.learning_rate,
             betas=_BETAS,
             weight_decay=stage.weight_decay,

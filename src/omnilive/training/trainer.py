@@ -226,7 +226,7 @@ class Trainer:
             raise TrainingError(
                 f"Stage {stage.name}, step {now.step}: the loss depends on nothing that is trained."
             )
-        losses.total.backward()
+        torch.autograd.backward(losses.total)
         self._must_be_finite(optimizer.clip(), "gradient", now)
         rate = optimizer.step(now.step)
         now = dataclasses.replace(
