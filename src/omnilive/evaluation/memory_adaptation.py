@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,11 +73,12 @@ class Descent:
 
     def __init__(self, parameters: list[nn.Parameter], steps: int, rate: float = RATE) -> None:
         self._parameters, self._steps, self._rate = parameters, steps, rate
+        groups: list[dict[str, Any]] = [
+            {"params": [each for each in parameters if each.ndim >= 2]},
+            {"params": [each for each in parameters if each.ndim < 2], "weight_decay": 0.0},
+        ]
         self._adam = torch.optim.AdamW(
-            [
-                {"params": [each for each in parameters if each.ndim >= 2]},
-                {"params": [each for each in parameters if each.ndim < 2], "weight_decay": 0.0},
-            ],
+            groups,
             lr=rate,
             betas=(0.9, 0.98),
             weight_decay=_DECAY,

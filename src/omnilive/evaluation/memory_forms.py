@@ -24,6 +24,7 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -219,7 +220,7 @@ class Summary:
         return found
 
 
-def jpeg(frame: np.ndarray, size: int) -> bytes:  # type: ignore[type-arg]
+def jpeg(frame: NDArray[np.uint8], size: int) -> bytes:
     """Return a picture scaled to the tower's side, as a JPEG file."""
     picture = Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC)
     file = io.BytesIO()

@@ -86,7 +86,7 @@ def threshold_table(
                 values = verdict(replace(subject, min_cosine=threshold), found_K, shown)
                 own.append(Row("", one.name, number, "", asked.kind, bool(shown), values))
     names = ("recall", "cited", "missed", "false_seen")
-    lines = [("min_cosine", *names), ("---",) * 5]
+    lines: list[tuple[str, ...]] = [("min_cosine", *names), ("---",) * 5]
     for threshold, own in rows.items():
         means = [mean_of(own, name) for name in names]
         shares = [f"{100 * mean.mean:.1f}" if mean is not None else "" for mean in means]

@@ -27,7 +27,7 @@ class PatchHeads(nn.Module):
         patch, place = self.patch[layer], self.place[layer]
         assert isinstance(patch, nn.Linear)
         assert isinstance(place, nn.Linear)
-        parts = torch.split(patch.weight.detach(), _CHOICES)
+        parts = torch.split(patch.weight.detach(), list(_CHOICES))
         told = [part[1:] - part.mean(dim=0) for part in parts]
         places = place.weight.detach()
         return torch.cat([*told, places - places.mean(dim=0)])

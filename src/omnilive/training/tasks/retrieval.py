@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from omnilive.media.synthetic.daily.catalogue import Split
+from omnilive.media.synthetic.daily.questions import SEEN_KINDS
+from omnilive.media.synthetic.daily.records import DailyQuestionKind
 from omnilive.nn.memory_integration import BlockState
 from omnilive.nn.memory_network import EncodedClip
 from omnilive.nn.memory_retrieval import cosines
@@ -78,7 +80,10 @@ class Retrieval:
     ) -> None:
         self._networks, self._pools = networks, pools
         self._batches = scale.validated_batches
-        streams = StreamSource("train", len(pools["train"]), scale.longest, scale.longest)
+        kinds: tuple[DailyQuestionKind, ...] = (*SEEN_KINDS, "reference_implicit")
+        streams = StreamSource(
+            "train", len(pools["train"]), scale.longest, scale.longest, kinds=kinds
+        )
         self.source = RetrievalSource(streams, batch_size)
         held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
         self._validation = RetrievalSource(held_out, scale.validated_streams)
