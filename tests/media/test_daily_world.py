@@ -131,17 +131,20 @@ def test_a_question_in_the_middle_of_a_scene_knows_nothing_that_comes_later() ->
 
 
 def test_a_day_costs_no_more_memory_than_a_minute() -> None:
+    def alive() -> int:
+        return sum(isinstance(one, DailyScene) for one in gc.get_objects())
+
     world = DailyWorld(7, 24 * 3600, config=QUIET)
     most = num_scenes = 0
+    before = alive()  # what tests before this one left
     for record in world.log:
         if isinstance(record, DailyScene):
             num_scenes += 1
             if num_scenes % 4000 == 0:
-                alive = sum(isinstance(one, DailyScene) for one in gc.get_objects())
-                most = max(most, alive)
+                most = max(most, alive() - before)
     assert num_scenes > 11_000
-    # Four stretches of at most a dozen scenes, and whatever a test before this one left.
-    assert 0 < most < 500
+    # Four stretches of at most a dozen scenes.
+    assert 0 < most < 200
     assert world.scene_at(86_000 * NS_PER_S).place
 
 
