@@ -167,8 +167,8 @@ def test_a_card_of_another_rate_is_resampled() -> None:
     for n in range(50):
         now_ns = (n + 1) * 20 * MS
         stream.hear(tone[n * 882 : (n + 1) * 882])
-        ears.wait_for(n)  # a machine that is late would drop pieces, as it should
-    ears.wait_for(49)
+        ears.wait_for(n + 1)  # a machine that is late would drop pieces, as it should
+    ears.wait_for(50)
     microphone.close()
     sound = np.concatenate([samples for _, samples in ears.pieces])
     assert sound.size == pytest.approx(SAMPLE_RATE, abs=64)
