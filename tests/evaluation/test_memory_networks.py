@@ -56,7 +56,6 @@ SETTINGS = BenchmarkSettings(
     targets=1,
     distinct=32,
     adapt_steps=1,
-    caption_steps=1,
     forms=("compressor", "kmeans", "text"),
     tokens=(1,),
     cut_s=24,
@@ -272,9 +271,15 @@ def test_other_settings_are_another_run(subject: Subject, work: Path) -> None:
     folders = {
         MemoryNetworkBenchmark(each, work / "run", settings, _silent).folder
         for each in (subject, replace(subject, min_cosine=0.5))
-        for settings in (SETTINGS, replace(SETTINGS, adapt_steps=2))
+        for settings in (SETTINGS, replace(SETTINGS, streams=2))
     }
     assert len(folders) == 4
+    # Of an adaptation the part's name tells how long it was; the other parts stay.
+    longer = MemoryNetworkBenchmark(
+        subject, work / "run", replace(SETTINGS, adapt_steps=2), _silent
+    )
+    assert longer.folder in folders
+    assert "forms-kmeans-0x2" in longer.parts()
 
 
 def test_bad_input(subject: Subject, work: Path) -> None:

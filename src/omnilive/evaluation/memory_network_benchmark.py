@@ -4,8 +4,8 @@
     answers             law 6: with and without memory (`network_conditions`)
     blocks-N            blocks against exact integration (`network_blocks`)
     ages                a minute to a day (`forgetting_ages`)
-    forms-NAME-S        equal bytes a clip, adaptation seed S (`memory_forms`, `memory_adaptation`)
-    parts-N, cuts, tokens-P-S    what each part is worth (`network_ablations`)
+    forms-NAME-Sx400    equal bytes a clip (`memory_forms`), adapted with seed S in 400 steps
+    parts-N, cuts, tokens-P-Sx400    what each part is worth (`network_ablations`)
 
 A part is a file in the work folder, made once: a run that was stopped goes on with the next part.
 The file names the checkpoint, the settings and the part, so nothing is mixed.
@@ -39,6 +39,8 @@ from omnilive.training.clip_pool import ClipPool
 
 _MEASURES_VERSION = 1
 """Changes when a part measures something else than before."""
+_IN_NAMES = frozenset({"adapt_steps", "adapt_seeds", "forms", "tokens", "lengths"})
+"""Settings that a part's name tells, so that other parts stay when they change."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class MemoryNetworkBenchmark:
         }
         for seed in held.adapt_seeds:
             for name in dict.fromkeys(("compressor", *held.forms)):
-                parts[f"forms-{name}-{seed}"] = partial(self._form, name, seed)
+                parts[f"forms-{name}-{self._adapted(seed)}"] = partial(self._form, name, seed)
         for length in (held.few, min(128, held.many)):
             parts[f"parts-{length}"] = self._on_test(ablations.part_rows, num_clips=length, **fewer)
         parts["cuts"] = partial(
@@ -115,7 +117,9 @@ class MemoryNetworkBenchmark:
         )
         for seed in held.adapt_seeds:
             for tokens in held.tokens:
-                parts[f"tokens-{tokens}-{seed}"] = partial(self._tokens, tokens, seed)
+                parts[f"tokens-{tokens}-{self._adapted(seed)}"] = partial(
+                    self._tokens, tokens, seed
+                )
         return parts
 
     def run(self, only: Sequence[str] = ()) -> list[PartResult]:
@@ -206,7 +210,7 @@ class MemoryNetworkBenchmark:
         say: Say = lambda text: self._say(f"tokens-{tokens}-{seed}: {text}")  # noqa: E731
         train, test = self._train(), self._test()
         subject = ablations.with_tokens(
-            self._subject, train, tokens, steps=held.caption_steps, seed=seed, say=say
+            self._subject, train, tokens, steps=max(1, held.adapt_steps // 2), seed=seed, say=say
         )
         form = Compressor(subject)
         answers = adapted(subject, form, train, steps=held.adapt_steps, seed=seed, say=say)
@@ -222,6 +226,9 @@ class MemoryNetworkBenchmark:
             table="tokens",
             group=f"adapted {seed}",
         )
+
+    def _adapted(self, seed: int) -> str:
+        return f"{seed}x{self._settings.adapt_steps}"
 
     def _test(self) -> ClipPool:
         return self._pool("test", self._settings.test_clips)
@@ -239,7 +246,7 @@ class MemoryNetworkBenchmark:
     def _key(self) -> str:
         told = [
             _MEASURES_VERSION,
-            asdict(self._settings),
+            {name: held for name, held in asdict(self._settings).items() if name not in _IN_NAMES},
             self._subject.min_cosine,
             self._subject.most_selected,
         ]
