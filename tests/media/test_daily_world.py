@@ -132,7 +132,7 @@ def test_a_question_in_the_middle_of_a_scene_knows_nothing_that_comes_later() ->
 
 def test_a_day_costs_no_more_memory_than_a_minute() -> None:
     def alive() -> int:
-        return sum(isinstance(one, DailyScene) for one in gc.get_objects())
+        return sum(type(one) is DailyScene for one in gc.get_objects())
 
     world = DailyWorld(7, 24 * 3600, config=QUIET)
     most = num_scenes = 0

@@ -179,6 +179,7 @@ def test_two_conversations_on_one_memory(talk: Callable[..., Person]) -> None:
     downstairs.say("The green bicycle is in the garage.")
     upstairs.wait("dismissed")
     downstairs.wait("dismissed")
+    downstairs.wait("clip", len(downstairs.messages))  # the next one to be remembered holds it
     upstairs.tell("ask", text="Where is the green bicycle?")
     answer = upstairs.wait("answer")
     assert answer["known"]
