@@ -9,6 +9,7 @@ import pytest
 
 from cli_support import run
 from omnilive.nn import places
+from omnilive.nn.shipped import tiny_folder
 from omnilive.nn.weights_check import check_folder
 from omnilive.training.recipe import find_recipe
 
@@ -85,6 +86,44 @@ def test_a_run_is_begun_gone_on_with_and_exported(
         ran = run(capsys, "train", *arguments)
         assert ran.code == 2, arguments
         assert words in ran.err
+
+
+def test_a_run_begins_with_the_weights_of_a_checkpoint(
+    tmp_path: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_, out = tmp_path / "run", tmp_path / "weights"
+    first = ("--stage", "instruction_prediction")
+    ran = run(
+        capsys, "train", "--recipe", recipe, "--run", run_, *first, "--start-from", "tiny",
+        *("--export", out, "--threads", 1),
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    shipped = tiny_folder()
+    # What the two steps do not train is as shipped, tokenizers too.
+    for name in ("audio/model.safetensors", "reasoning/tokenizer.model", "memory/vocab.json"):
+        assert (out / name).read_bytes() == (shipped / name).read_bytes(), name
+    trained = "reasoning/model.safetensors"
+    assert (out / trained).read_bytes() != (shipped / trained).read_bytes()
+
+    # The run goes on with its own weights and tokenizers, wherever the checkpoint is now.
+    again = tmp_path / "again"
+    ran = run(capsys, "train", "--run", run_, "--export", again, "--no-train", "--json")
+    assert ran.code == 0, ran.err
+    assert (again / trained).read_bytes() == (out / trained).read_bytes()
+    assert (again / "memory/vocab.json").read_bytes() == (out / "memory/vocab.json").read_bytes()
+
+    ran = run(capsys, "train", "--run", run_, "--start-from", out)
+    assert ran.code == 2
+    assert "leave --start-from out" in ran.err
+    ran = run(capsys, "train", "--run", tmp_path / "other", "--start-from", tmp_path / "nothing")
+    assert ran.code == 2
+    assert "there is no folder" in ran.err
+    weights = (out / trained).read_bytes()
+    (out / trained).write_bytes(weights[: len(weights) // 2])
+    ran = run(capsys, "train", "--run", tmp_path / "other", "--start-from", out)
+    assert ran.code == 5
+    assert "model.safetensors" in ran.err
+    assert "Traceback" not in ran.err
 
 
 def test_wrong_usage_is_told_before_anything_is_made(

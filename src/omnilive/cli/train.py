@@ -13,6 +13,7 @@ import typer
 from omnilive.cli import options
 from omnilive.errors import TrainingError, UsageError
 from omnilive.nn.places import need_packages
+from omnilive.nn.shipped import tiny_folder
 
 if TYPE_CHECKING:
     from omnilive.cli.train_view import TrainView
@@ -26,6 +27,8 @@ omnilive train --smoke
 omnilive train --run my-run --export my-weights
 
 omnilive train --recipe mine.toml --run my-run --workers 2 --json
+
+omnilive train --recipe tiny_more --start-from tiny --run longer --export my-weights
 
 omnilive train --run my-run --back-to integration --stage retrieval
 """
@@ -56,6 +59,12 @@ def train(
     back_to: Annotated[
         str | None,
         typer.Option("--back-to", help="First go back to the end of this stage."),
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--start-from", help="A new run begins with these weights (a folder, or tiny)."
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -109,6 +118,7 @@ def train(
         seed=seed,
         threads=threads,
         device=device,
+        start_from=_weights(start_from),
     )
     with ExitStack() as held:
         kept = run is not None or not (smoke or check_gradients)
@@ -131,6 +141,15 @@ def train(
         if export is not None:
             work.networks.save(export.expanduser())
         shown.summary(work.trainer.state, folder, export)
+
+
+def _weights(named: Path | None) -> Path | None:
+    """Return the folder that is meant: `tiny` is the checkpoint that comes with the package."""
+    if named is None or named.expanduser().is_dir():
+        return None if named is None else named.expanduser()
+    if str(named) == "tiny":
+        return tiny_folder()
+    raise UsageError(f"--start-from: there is no folder {named}; name one that --export wrote.")
 
 
 def _check(work: OpenedRun, stages: list[str], shown: TrainView) -> None:

@@ -28,8 +28,12 @@ from omnilive.training.streams import Stream, StreamSource
 
 What: TypeAlias = Literal["past", "wrong", "present", "newest", "words"]
 _SHARES: dict[What, float] = {
-    "past": 0.58, "wrong": 0.14, "present": 0.12, "newest": 0.06, "words": 0.10,
+    "past": 0.52, "wrong": 0.10, "present": 0.18, "newest": 0.06, "words": 0.14,
 }  # fmt: skip
+_DESCRIBED = 0.4  # of contexts of the past: one clip only, which is also described
+_PRESENT_BESIDE_PAST = 0.75
+"""Of contexts of the present: retrieval selects clips for "What is this?" too, and they must not
+take over from what is seen."""
 MOST_SELECTED = 2
 """Clips whose H is given, at most (`memory.compressor.most_selected` of the preset)."""
 DESCRIBE_CLIP, DESCRIBE_PICTURE = "Describe the clip.", "Describe the picture."
@@ -106,6 +110,8 @@ class ContextSource:
             return self._present(rng, stream)
         if what == "words":
             return self._words(rng, stream)
+        if what == "past" and rng.random() < _DESCRIBED:
+            return self._clip(rng, stream, with_overview=True)
         asking = Asking(stream.scenes)
         target = rng.randrange(len(stream.scenes))
         asked = self._about(rng, asking, stream.scenes[target])
@@ -142,17 +148,18 @@ class ContextSource:
             at_ns = self.pictured_ns[stream.numbers[context.picture]]
             visible = [one for one in scene.groups if one.start_ns <= at_ns < one.end_ns]
             seen = replace(scene, groups=tuple(replace(one, actions=()) for one in visible))
-            told = Branch(DESCRIBE_PICTURE, caption(seen))
-        else:
-            target = rng.randrange(len(stream.scenes))
-            scene = stream.scenes[target]
-            asked = self._about(rng, Asking(stream.scenes), scene)
-            here = [one for one in asked if all(s.start_ns == scene.start_ns for s in one.evidence)]
-            context = self._made("past", (target,), False, -1, here, lambda one: one.answer)
-            told = Branch(DESCRIBE_CLIP, caption(scene, start_s=seconds_of(scene)[0]))
-        return replace(
-            context, branches=(told, *context.branches), kinds=("describe", *context.kinds)
-        )
+            return _telling(context, Branch(DESCRIBE_PICTURE, caption(seen)))
+        return self._clip(rng, stream, with_overview=False)
+
+    def _clip(self, rng: Random, stream: Stream, *, with_overview: bool) -> Context:
+        """Return a context of one clip, with its description."""
+        target = rng.randrange(len(stream.scenes))
+        scene = stream.scenes[target]
+        asked = self._about(rng, Asking(stream.scenes), scene)
+        here = [one for one in asked if all(s.start_ns == scene.start_ns for s in one.evidence)]
+        context = self._made("past", (target,), with_overview, -1, here, lambda one: one.answer)
+        told = Branch(DESCRIBE_CLIP, caption(scene, start_s=seconds_of(scene)[0]))
+        return _telling(context, told)
 
     def _about(self, rng: Random, asking: Asking, scene: DailyScene) -> list[DailyQuestion]:
         asked: dict[str, DailyQuestion] = {}
@@ -198,7 +205,7 @@ class ContextSource:
             for one in (asking.draw(rng, "reference_implicit") for _ in range(5))
             if one
         }
-        has_past = rng.random() < 0.3 if has_past is None else has_past
+        has_past = rng.random() < _PRESENT_BESIDE_PAST if has_past is None else has_past
         others = tuple(sorted(rng.sample(range(len(scenes)), min(len(scenes), rng.randint(0, 2)))))
         return self._made(
             "present",
@@ -244,6 +251,10 @@ class ContextSource:
                 kinds.append("heard")
         related = tuple(sorted(rng.sample(range(len(stream.scenes)), rng.randint(0, 2))))
         return Context("words", related, rng.random() < 0.5, -1, tuple(branches), tuple(kinds))
+
+
+def _telling(context: Context, told: Branch) -> Context:
+    return replace(context, branches=(told, *context.branches), kinds=("describe", *context.kinds))
 
 
 def _unseen(question: DailyQuestion) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from omnilive.errors import CheckpointError
 from omnilive.nn.audio_translation import AudioTranslationNetwork
 from omnilive.nn.memory_network import MemoryNetwork
 from omnilive.nn.reasoning_network import ReasoningNetwork
@@ -30,6 +31,7 @@ from omnilive.training.slot_heads import SlotHeads
 from omnilive.training.texts import audio_texts, memory_texts, reasoning_texts
 from omnilive.training.tokenizers import write_internlm2_tokenizer, write_qwen2_tokenizer
 
+_TRAINED = torch.float32
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.model")
 
 
@@ -55,6 +57,16 @@ class Tokenizers:
             InternLM2Tokenizer(folder / "reasoning" / "tokenizer.model"),
             Qwen2Tokenizer.load(folder / "audio"),
         )
+
+
+def copy_tokenizers(source: Path, target: Path) -> None:
+    """Copy the tokenizers' files of a checkpoint (or of a folder like it)."""
+    for name in ("memory", "reasoning", "audio"):
+        (target / name).mkdir(parents=True, exist_ok=True)
+        for file in _TOKENIZER_FILES:
+            held = source / name / file
+            if held.is_file():
+                shutil.copyfile(held, target / name / file)
 
 
 def make_tokenizers(folder: Path) -> Tokenizers:
@@ -95,6 +107,40 @@ class Networks:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return cls(make_tokenizers(folder), seed=seed)
 
+    def give(self, checkpoint: Path) -> None:
+        """Take over the weights of a checkpoint; the heads, which no checkpoint has, stay new.
+
+        Args:
+            checkpoint: reasoning/, memory/ and audio/, as `save` writes them.
+
+        Raises:
+            CheckpointError: it is damaged, or of networks of other sizes.
+        """
+        given: tuple[tuple[str, nn.Module, nn.Module], ...] = (
+            ("memory", self.memory, MemoryNetwork.load(checkpoint / "memory", dtype=_TRAINED)),
+            (
+                "reasoning",
+                self.reasoning,
+                ReasoningNetwork.load(checkpoint / "reasoning", dtype=_TRAINED),
+            ),
+            (
+                "audio",
+                self.audio,
+                AudioTranslationNetwork.load(checkpoint / "audio", dtype=_TRAINED),
+            ),
+        )
+        for name, own, other in given:
+            wanted = {key: each.shape for key, each in own.state_dict().items()}
+            held = {key: each.shape for key, each in other.state_dict().items()}
+            odd = sorted(key for key in {*wanted, *held} if wanted.get(key) != held.get(key))
+            if odd:
+                raise CheckpointError(
+                    f"{checkpoint / name} is a network of another size than this version trains "
+                    f"({len(odd)} tensors differ, {odd[0]} first); begin without --start-from."
+                )
+        for _, own, other in given:
+            own.load_state_dict(other.state_dict())
+
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks by name."""
         return {
@@ -119,10 +165,7 @@ class Networks:
             ("audio", self.audio),
         ):
             network.save(folder / name, dtype=torch.float16)
-            for file in _TOKENIZER_FILES:
-                held = self.tokenizers.folder / name / file
-                if held.is_file():
-                    shutil.copyfile(held, folder / name / file)
+        copy_tokenizers(self.tokenizers.folder, folder)
 
 
 def _initialise(network: nn.Module) -> None:

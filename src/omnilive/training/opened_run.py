@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import torch
 
 from omnilive.errors import ConfigError
 from omnilive.training.gradient_check import Slope, gradient_check
-from omnilive.training.networks import Networks
+from omnilive.training.networks import Networks, Tokenizers, copy_tokenizers
 from omnilive.training.progress import Watcher
 from omnilive.training.recipe import Recipe, Stage, TaskSettings, find_recipe
 from omnilive.training.run_folder import RunFolder
@@ -22,6 +23,7 @@ from omnilive.training.tasks.build import TASKS, build
 from omnilive.training.trainer import Trainer
 from omnilive.training.workers import aligned
 
+_TOKENIZERS = "tokenizers"
 _CHECKED_BATCH = 2  # examples in a batch whose gradients are checked
 
 
@@ -37,6 +39,7 @@ class Choices:
         workers, cache_gb, seed: as in the recipe.
         threads: of torch.
         device: "auto", "cpu" or "cuda".
+        start_from: the checkpoint whose weights a new run begins with; None for new ones.
     """
 
     recipe: str | None = None
@@ -48,6 +51,7 @@ class Choices:
     seed: int | None = None
     threads: int | None = None
     device: str = "auto"
+    start_from: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,11 @@ def opened(
         if choices.back_to is not None:
             folder.back_to(choices.back_to)
         begun = folder.read() if folder.is_begun else None
+        if begun is not None and choices.start_from is not None:
+            raise ConfigError(
+                f"The run in {path} was begun already and goes on from its own weights: leave "
+                "--start-from out, or name another folder with --run."
+            )
         if begun is not None and choices.recipe is None:
             recipe = begun.recipe
         else:
@@ -103,7 +112,7 @@ def opened(
         torch.set_num_threads(
             choices.threads or (begun.threads if begun else _free_cores(recipe.data.workers))
         )
-        networks = Networks.create(recipe.seed)
+        networks = _networks(path, recipe.seed, choices.start_from, is_new=begun is None)
         data = recipe.data
         make = partial(
             _build,
@@ -123,6 +132,23 @@ def opened(
         )
         trainer.load(in_order=not choices.stages)
         yield OpenedRun(recipe, networks, trainer, make)
+
+
+def _networks(path: Path, seed: int, start_from: Path | None, *, is_new: bool) -> Networks:
+    """Return a run's networks; one that began with a checkpoint keeps that one's tokenizers."""
+    kept = path / _TOKENIZERS
+    if is_new:
+        shutil.rmtree(kept, ignore_errors=True)  # of a run that was killed before its first save
+        if start_from is None:
+            return Networks.create(seed)
+        Tokenizers.load(start_from)  # refuses what is none before anything is copied
+        copy_tokenizers(start_from, kept)
+    elif not kept.is_dir():
+        return Networks.create(seed)
+    networks = Networks(Tokenizers.load(kept), seed=seed)
+    if start_from is not None:
+        networks.give(start_from)
+    return networks
 
 
 def _build(networks: Networks, device: str, cache: Path, cache_bytes: int, stage: Stage) -> Task:

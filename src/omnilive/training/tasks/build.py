@@ -43,7 +43,7 @@ def build(name: str, networks: Networks, settings: TaskSettings) -> Task:
         name: of the task, one of `TASKS`.
         networks: that it trains.
         settings: batch size, cache, and options: `smoke` for a pool of a few clips, `clips` for
-            how many there are to draw from.
+            how many there are to draw from, `keep_projectors` (see `VisionPretraining`).
 
     Raises:
         ConfigError: the task is unknown, or the cache has no room for its clips.
@@ -76,7 +76,10 @@ def _reasoning_and_gate(networks: Networks, settings: TaskSettings) -> Task:
 
 TASKS: Mapping[str, Callable[[Networks, TaskSettings], Task]] = {
     "vision_pretraining": lambda networks, settings: VisionPretraining(
-        networks, settings.batch_size, num_validated=2 * _scale(settings).validated_batches
+        networks,
+        settings.batch_size,
+        num_validated=2 * _scale(settings).validated_batches,
+        keep_projectors=bool(settings.options.get("keep_projectors", False)),
     ),
     "clip_compression": lambda networks, settings: ClipCompression(
         networks, _pools(networks, settings), settings.batch_size, scale=_scale(settings)

@@ -82,10 +82,16 @@ class Retrieval:
         self._batches = scale.validated_batches
         kinds: tuple[DailyQuestionKind, ...] = (*SEEN_KINDS, "reference_implicit")
         streams = StreamSource(
-            "train", len(pools["train"]), scale.longest, scale.longest, kinds=kinds
+            "train", len(pools["train"]), scale.longest // 2, 2 * scale.longest, kinds=kinds
         )
         self.source = RetrievalSource(streams, batch_size)
-        held_out = replace(streams, split="validation", num_clips=len(pools["validation"]))
+        held_out = replace(
+            streams,
+            split="validation",
+            num_clips=len(pools["validation"]),
+            shortest=scale.longest,
+            longest=scale.longest,
+        )
         self._validation = RetrievalSource(held_out, scale.validated_streams)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:

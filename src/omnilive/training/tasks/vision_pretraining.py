@@ -105,12 +105,27 @@ class PictureSource:
 
 
 class VisionPretraining:
-    """Trains the memory's tower; the language model's tower is a copy of it."""
+    """Trains the memory's tower; the language model's tower is a copy of it.
+
+    Args:
+        networks: whose.
+        batch_size: pictures a step.
+        num_validated: batches of pictures that are validated on.
+        keep_projectors: at the end, for projectors that have learned to read this tower.
+    """
 
     name = "vision_pretraining"
 
-    def __init__(self, networks: Networks, batch_size: int, *, num_validated: int = 8) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        batch_size: int,
+        *,
+        num_validated: int = 8,
+        keep_projectors: bool = False,
+    ) -> None:
         self._networks = networks
+        self._keep_projectors = keep_projectors
         self._tower = networks.memory.model.vision_tower.vision_tower
         self._heads = networks.patch_heads
         config = self._tower.config
@@ -141,6 +156,8 @@ class VisionPretraining:
         """Give the language model's tower what was learned, and start both projectors on it."""
         networks = self._networks
         networks.reasoning.vit.vision_tower.load_state_dict(self._tower.state_dict())
+        if self._keep_projectors:
+            return
         layers = (networks.memory.config.tower_layer, -1)
         found: list[list[Tensor]] = [[], []]
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
