@@ -76,7 +76,14 @@ OVER = (
     "Wait, when does the meeting start?",
 )
 MURMUR = "mm hm"
-STAGES = ("recognition", "voice activity", "search", "answer", "synthesis")
+STAGES = (
+    "recognition",
+    "voice activity",
+    "instruction prediction",
+    "search",
+    "answer",
+    "synthesis",
+)
 
 
 class Caller(Protocol):

@@ -185,7 +185,20 @@ def _mark_models(trace: Trace) -> None:
     put(EspeakSynthesizer, "synthesize", "synthesis")
     put(RapidOcrReader, "read", "text reader")
     put(Recall, "retrieve", "search")
-    answer = ExtractiveBackend.answer
+    _mark_answers(trace, ExtractiveBackend)
+    with contextlib.suppress(ImportError):  # the networks' extra
+        from omnilive.nn.reasoner import Reasoner
+        from omnilive.perception.audio_translation import TranslatedSound
+        from omnilive.reasoning.ixc import IxcBackend
+
+        put(TranslatedSound, "transcribe", "recognition")
+        put(TranslatedSound, "name", "names of sounds")
+        put(Reasoner, "instruction", "instruction prediction")
+        _mark_answers(trace, IxcBackend)
+
+
+def _mark_answers(trace: Trace, backend: type) -> None:
+    answer = backend.answer  # type: ignore[attr-defined]
 
     def answering(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         pieces = answer(self, *args, **kwargs)
@@ -197,7 +210,7 @@ def _mark_models(trace: Trace) -> None:
                 return
             yield piece
 
-    ExtractiveBackend.answer = answering  # type: ignore[method-assign]
+    backend.answer = answering  # type: ignore[attr-defined]
 
 
 def _mark_outputs(trace: Trace) -> None:
@@ -306,14 +319,15 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--trace", type=Path, required=True)
     parser.add_argument("--max-sessions", type=int, default=8)
+    parser.add_argument("--preset", default="embedded")
     options = parser.parse_args()
-    from omnilive.presets import embedded
+    from omnilive.presets import configure
     from omnilive.web.server import Server, ServerOptions
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # aiortc tells of every late message
     trace = Trace()
     install(trace)
-    usual = embedded()
+    usual = configure(preset=options.preset)
     config = dataclasses.replace(
         usual, live=dataclasses.replace(usual.live, max_sessions=options.max_sessions)
     )
