@@ -80,16 +80,19 @@ def main() -> int:
             return 0
         if given.thresholds:
             pool = subject.pool(given.work, "validation", 64 if given.quick else 600, say)
-            print(
-                threshold_table(
-                    subject,
-                    pool,
-                    seeds=settings.seeds,
-                    num_streams=settings.streams,
-                    num_clips=settings.few,
-                    num_questions=settings.questions,
+            # A stream of all the clips there are tells what a long past does to the threshold.
+            for length, num_streams in ((settings.few, settings.streams), (len(pool), 2)):
+                print(f"{length} clips\n")
+                print(
+                    threshold_table(
+                        subject,
+                        pool,
+                        seeds=settings.seeds,
+                        num_streams=num_streams,
+                        num_clips=length,
+                        num_questions=settings.questions,
+                    )
                 )
-            )
             return 0
         results = benchmark.run(given.only)
         about = {**benchmark.about(), "machine": describe_machine()}

@@ -40,7 +40,7 @@ def settings(cache: Path, batch_size: int = 4, **options: Any) -> TaskSettings:
 
 @pytest.mark.parametrize(
     ("name", "steps"),
-    [("clip_compression", 12), ("integration", 8), ("retrieval", 6), ("reasoning", 4)],
+    [("clip_compression", 12), ("integration", 8), ("retrieval", 20), ("reasoning", 4)],
 )
 def test_a_task_learns_its_batch(networks: Networks, cache: Path, name: str, steps: int) -> None:
     task = build(name, networks, settings(cache, 2))
