@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 
 import torch
@@ -54,14 +55,23 @@ class RetrievalSource:
     streams: StreamSource
     batch_size: int
 
+    @cached_property
+    def _named(self) -> StreamSource:
+        """Without questions that only point: which clip is the newest, only memory can tell."""
+        return replace(self.streams, kinds=SEEN_KINDS)
+
     def draw(self, seed: int, step: int) -> RetrievalDraw:
         """Return one batch."""
         rng = Random(f"retrieval {seed} {step}")
+        frontiers = tuple(
+            rng.choice(("whole", "blocks", "blocks", "nothing")) for _ in range(self.batch_size)
+        )
         return RetrievalDraw(
-            tuple(self.streams.stream(rng) for _ in range(self.batch_size)),
             tuple(
-                rng.choice(("whole", "blocks", "blocks", "nothing")) for _ in range(self.batch_size)
+                (self._named if frontier == "nothing" else self.streams).stream(rng)
+                for frontier in frontiers
             ),
+            frontiers,
         )
 
 
