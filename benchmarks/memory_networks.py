@@ -34,7 +34,6 @@ from omnilive.evaluation.network_retrieval import threshold_table
 from omnilive.evaluation.network_settings import BenchmarkSettings, quick_settings
 from omnilive.evaluation.network_subject import Subject
 from omnilive.presets import tiny
-from omnilive.training.contexts import MOST_SELECTED
 
 
 def main() -> int:
@@ -55,7 +54,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--streams", type=int, help=f"for each seed ({usual.streams})")
     parser.add_argument("--min-cosine", type=float, default=preset.min_cosine)
-    parser.add_argument("--most-selected", type=int, default=MOST_SELECTED)
+    parser.add_argument("--most-selected", type=int, default=preset.most_selected)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
