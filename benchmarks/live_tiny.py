@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from live_latency import Reading, Talk, report
+from live_latency import PeerCaller, Reading, Talk, report
 from live_peer import (
     LOUD,
     RATE,
@@ -50,18 +50,6 @@ _WORLD_S, _FPS, _SIDE = 40, 10, 480
 _KINDS = ("attribute", "where", "reference_implicit", "count", "semantics_implicit", "happened")
 
 
-class Caller:
-    """The peer, as `live_latency.Talk` wants it; keeps what was said."""
-
-    def __init__(self, peer: Peer, microphone: Microphone) -> None:
-        self.mailbox, self.spoken = peer.mailbox, microphone.spoken
-        self._microphone = microphone
-
-    def say(self, samples: Samples) -> None:
-        self._microphone.say(samples)
-        self._microphone.wait_said()
-
-
 def voiced(rng: random.Random, text: str) -> Samples:
     """Return a sentence in a voice of the test split, 48 kHz, without silence at its ends."""
     spoken, _ = say(text, rng.choice(voices_of("test")), rng.getrandbits(32))
@@ -83,7 +71,7 @@ def asked(rng: random.Random, world: DailyWorld, number: int) -> str:
         number += 1
 
 
-def converse(caller: Caller, world: DailyWorld, rounds: int) -> dict[str, list[str]]:
+def converse(caller: PeerCaller, world: DailyWorld, rounds: int) -> dict[str, list[str]]:
     """Go through the script; returns what was said, by what it was, and all of it in order."""
     talk, rng = Talk(caller), random.Random(4)
     said: dict[str, list[str]] = {"talk": [], "question": [], "over": [], "all": []}
@@ -109,7 +97,7 @@ def converse(caller: Caller, world: DailyWorld, rounds: int) -> dict[str, list[s
     return said
 
 
-def _tell(talk: Talk, caller: Caller, samples: Samples) -> None:
+def _tell(talk: Talk, caller: PeerCaller, samples: Samples) -> None:
     mark = len(caller.mailbox.messages)
     caller.say(samples)
     caller.mailbox.wait(lambda message: message["event"] in ("dismissed", "question"), mark)
@@ -117,7 +105,7 @@ def _tell(talk: Talk, caller: Caller, samples: Samples) -> None:
     time.sleep(0.5)
 
 
-def _ask_over(talk: Talk, caller: Caller, question: Samples, over: Samples) -> None:
+def _ask_over(talk: Talk, caller: PeerCaller, question: Samples, over: Samples) -> None:
     """Ask, and ask something else as soon as the answer is to be heard."""
     mark = len(caller.mailbox.messages)
     caller.say(question)
@@ -185,7 +173,7 @@ def main() -> None:
         try:
             time.sleep(_WORLD_S)
             server.mark("begin")
-            caller = Caller(peer, microphone)
+            caller = PeerCaller(peer, microphone)
             said = converse(caller, world, options.rounds)
             server.mark("end")
             messages = list(peer.mailbox.messages)
