@@ -212,7 +212,7 @@ class Talk:
         self._caller = caller
         self.kinds: list[str] = []
 
-    def _floor(self, state: str, after: int, patience_s: float = 20.0) -> bool:
+    def floor(self, state: str, after: int, patience_s: float = 20.0) -> bool:
         return self._caller.mailbox.wait(
             lambda message: message["event"] == "floor" and message["state"] == state,
             after,
@@ -225,32 +225,32 @@ class Talk:
         self._caller.say(samples)
         return mark
 
-    def tell(self, text: str) -> None:
-        mark = self._say(say(text), "fact")
+    def tell(self, samples: Samples) -> None:
+        mark = self._say(samples, "fact")
         self._caller.mailbox.wait(
             lambda message: message["event"] in ("dismissed", "question"), mark
         )
-        self._floor("listening", mark)
+        self.floor("listening", mark)
         time.sleep(0.5)
 
     def ask(self, samples: Samples, kind: str, over: str = "") -> None:
         mark = self._say(samples, kind)
-        if self._floor("answering", mark, 8.0) and over:
+        if self.floor("answering", mark, 8.0) and over:
             time.sleep(0.9)
             voice = self._say(say(over), "murmur" if over == MURMUR else "over")
             if over == MURMUR:
-                self._floor("answering", voice, 5.0)
+                self.floor("answering", voice, 5.0)
             else:
-                self._floor("answering", voice, 8.0)
+                self.floor("answering", voice, 8.0)
             mark = voice
-        self._floor("listening", mark, 20.0)
+        self.floor("listening", mark, 20.0)
         time.sleep(0.4)
 
     def run(self, rounds: int) -> None:
         for number in range(rounds):
             for fact, _ in FACTS:
                 if number == 0:
-                    self.tell(fact)
+                    self.tell(say(fact))
             for index, (_, question) in enumerate(FACTS):
                 over = OVER[index % 4] if index % 2 else (MURMUR if index % 4 == 0 else "")
                 kind = "question"

@@ -35,7 +35,12 @@ Json = dict[str, Any]
 def say(text: str, *, voice: str = "en-us", rate_wpm: int = 165, rate: int = RATE) -> Samples:
     """Return speech of usual loudness without silence at its ends."""
     spoken = Espeak().synthesize(text, voice, rate_wpm=rate_wpm)
-    samples = np.asarray(resample(spoken.samples, spoken.sample_rate, rate), np.float32)
+    return as_said(spoken.samples, spoken.sample_rate, rate)
+
+
+def as_said(spoken: Samples, sample_rate: int, rate: int = RATE) -> Samples:
+    """Return speech at another rate, of usual loudness, without silence at its ends."""
+    samples = np.asarray(resample(spoken, sample_rate, rate), np.float32)
     samples = 0.25 * samples / float(np.abs(samples).max())
     loud = np.flatnonzero(np.abs(samples) > LOUD)
     return samples[loud[0] : loud[-1] + 1]

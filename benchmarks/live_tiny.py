@@ -23,22 +23,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from live_latency import PeerCaller, Reading, Talk, report
 from live_peer import (
-    LOUD,
-    RATE,
     Encoded,
     Loop,
     Microphone,
     Peer,
     ServerProcess,
+    as_said,
     encode_video,
 )
 from machine import describe_machine, go_ahead, show
 
 from omnilive.events import NS_PER_S, SAMPLE_RATE, Samples
-from omnilive.media.resampling import resample
 from omnilive.media.synthetic.daily import phrasebook
 from omnilive.media.synthetic.daily.questions import Asking
 from omnilive.media.synthetic.daily.rendering import render_daily
@@ -53,16 +50,11 @@ _KINDS = ("attribute", "where", "reference_implicit", "count", "semantics_implic
 def voiced(rng: random.Random, text: str) -> Samples:
     """Return a sentence in a voice of the test split, 48 kHz, without silence at its ends."""
     spoken, _ = say(text, rng.choice(voices_of("test")), rng.getrandbits(32))
-    samples = np.asarray(resample(spoken, SAMPLE_RATE, RATE), np.float32)
-    samples = 0.25 * samples / float(np.abs(samples).max())
-    loud = np.flatnonzero(np.abs(samples) > LOUD)
-    return samples[loud[0] : loud[-1] + 1]
+    return as_said(spoken, SAMPLE_RATE)
 
 
-def asked(rng: random.Random, world: DailyWorld, number: int) -> str:
+def asked(rng: random.Random, asking: Asking, number: int) -> str:
     """Return the text of a question about the world."""
-    scenes = list(world.scenes)
-    asking = Asking(scenes, asked_ns=_WORLD_S * NS_PER_S)
     while True:
         kind: Any = _KINDS[number % len(_KINDS)]
         one = asking.draw(rng, kind)
@@ -71,38 +63,30 @@ def asked(rng: random.Random, world: DailyWorld, number: int) -> str:
         number += 1
 
 
-def converse(caller: PeerCaller, world: DailyWorld, rounds: int) -> dict[str, list[str]]:
-    """Go through the script; returns what was said, by what it was, and all of it in order."""
+def converse(caller: PeerCaller, world: DailyWorld, rounds: int) -> list[tuple[str, str]]:
+    """Go through the script; returns what it was and what was said, in order."""
     talk, rng = Talk(caller), random.Random(4)
-    said: dict[str, list[str]] = {"talk": [], "question": [], "over": [], "all": []}
+    asking = Asking(list(world.scenes), asked_ns=_WORLD_S * NS_PER_S)
+    said: list[tuple[str, str]] = []
 
     def text(what: str, words: str) -> Samples:
-        said[what].append(words)
-        said["all"].append(words)
+        said.append((what, words))
         return voiced(rng, words)
 
     number = 0
     for _ in range(rounds):
         for place in range(6):
             if place % 3 == 0:
-                _tell(talk, caller, text("talk", phrasebook.not_instructions(rng, "test")))
-            question = text("question", asked(rng, world, number))
+                talk.tell(text("talk", phrasebook.not_instructions(rng, "test")))
+            question = text("question", asked(rng, asking, number))
             number += 1
             if place % 2:
-                over = text("over", asked(rng, world, number))
+                over = text("over", asked(rng, asking, number))
                 number += 1
                 _ask_over(talk, caller, question, over)
             else:
                 talk.ask(question, "question")
     return said
-
-
-def _tell(talk: Talk, caller: PeerCaller, samples: Samples) -> None:
-    mark = len(caller.mailbox.messages)
-    caller.say(samples)
-    caller.mailbox.wait(lambda message: message["event"] in ("dismissed", "question"), mark)
-    talk._floor("listening", mark)
-    time.sleep(0.5)
 
 
 def _ask_over(talk: Talk, caller: PeerCaller, question: Samples, over: Samples) -> None:
@@ -114,25 +98,28 @@ def _ask_over(talk: Talk, caller: PeerCaller, question: Samples, over: Samples) 
     mark = len(caller.mailbox.messages)
     caller.say(over)
     caller.mailbox.wait(lambda message: message["event"] == "question", mark, 8.0)
-    talk._floor("answering", mark, 8.0)
-    talk._floor("listening", mark, 20.0)
+    talk.floor("answering", mark, 8.0)
+    talk.floor("listening", mark, 20.0)
     time.sleep(0.4)
 
 
-def outcome(said: dict[str, list[str]], messages: list[tuple[int, Any]]) -> list[dict[str, object]]:
+def outcome(
+    said: list[tuple[str, str]], messages: list[tuple[int, Any]]
+) -> list[dict[str, object]]:
     """Return what came of the script, as rows."""
     events = [message for _, message in messages]
     heard = [message["text"] for message in events if message["event"] == "utterance"]
-    errors, words = word_errors(" ".join(said["all"]), " ".join(heard))
+    errors, words = word_errors(" ".join(text for _, text in said), " ".join(heard))
+    put = [what for what, _ in said]
     answers = [message for message in events if message["event"] == "answer"]
     outcomes = [str(message["outcome"]) for message in answers]
     return [
-        {"what": "questions put", "n": len(said["question"]) + len(said["over"])},
+        {"what": "questions put", "n": put.count("question") + put.count("over")},
         {"what": "questions heard as such", "n": _count(events, "question")},
-        {"what": "sentences not for us", "n": len(said["talk"])},
+        {"what": "sentences not for us", "n": put.count("talk")},
         {"what": "dismissed", "n": _count(events, "dismissed")},
         {"what": "answered to the end", "n": outcomes.count("completed")},
-        {"what": "talked over", "n": len(said["over"])},
+        {"what": "talked over", "n": put.count("over")},
         {"what": "fell silent for it", "n": _count(events, "interruption")},
         {"what": "word errors, %", "n": round(100 * errors / max(1, words), 1)},
         {"what": "answers with citations", "n": sum(bool(one["citations"]) for one in answers)},

@@ -42,7 +42,7 @@ class Trace:
         path.write_text(json.dumps(self.rows), encoding="utf-8")
 
 
-def install(trace: Trace) -> None:
+def install(trace: Trace, *, has_networks: bool = False) -> None:
     """Put the marks into the classes; for the rest of the process.
 
     Rows (the time of the mark first):
@@ -59,7 +59,7 @@ def install(trace: Trace) -> None:
     """
     _mark_inputs(trace)
     _mark_stages(trace)
-    _mark_models(trace)
+    _mark_models(trace, has_networks)
     _mark_outputs(trace)
 
 
@@ -156,7 +156,7 @@ def _mark_stages(trace: Trace) -> None:
     Hearing.push, Seeing.push, Gate.push = hearing, seeing, gate  # type: ignore[method-assign]
 
 
-def _mark_models(trace: Trace) -> None:
+def _mark_models(trace: Trace, has_networks: bool) -> None:
     from omnilive.memory.embedding import WordLlamaEmbedder
     from omnilive.memory.recall import Recall
     from omnilive.perception.moonshine import MoonshineRecogniser
@@ -186,7 +186,7 @@ def _mark_models(trace: Trace) -> None:
     put(RapidOcrReader, "read", "text reader")
     put(Recall, "retrieve", "search")
     _mark_answers(trace, ExtractiveBackend)
-    with contextlib.suppress(ImportError):  # the networks' extra
+    if has_networks:  # torch is loaded for them alone
         from omnilive.nn.reasoner import Reasoner
         from omnilive.perception.audio_translation import TranslatedSound
         from omnilive.reasoning.ixc import IxcBackend
@@ -321,13 +321,14 @@ def main() -> None:
     parser.add_argument("--max-sessions", type=int, default=8)
     parser.add_argument("--preset", default="embedded")
     options = parser.parse_args()
-    from omnilive.presets import configure
+    from omnilive.nn.shipped import NETWORK_PRESETS
+    from omnilive.presets import PRESETS
     from omnilive.web.server import Server, ServerOptions
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # aiortc tells of every late message
     trace = Trace()
-    install(trace)
-    usual = configure(preset=options.preset)
+    install(trace, has_networks=options.preset in NETWORK_PRESETS)
+    usual = PRESETS[options.preset]()
     config = dataclasses.replace(
         usual, live=dataclasses.replace(usual.live, max_sessions=options.max_sessions)
     )

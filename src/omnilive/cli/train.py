@@ -118,7 +118,7 @@ def train(
         seed=seed,
         threads=threads,
         device=device,
-        start_from=_weights(start_from),
+        start_from=None if start_from is None else _weights(start_from),
     )
     with ExitStack() as held:
         kept = run is not None or not (smoke or check_gradients)
@@ -143,10 +143,10 @@ def train(
         shown.summary(work.trainer.state, folder, export)
 
 
-def _weights(named: Path | None) -> Path | None:
+def _weights(named: Path) -> Path:
     """Return the folder that is meant: `tiny` is the checkpoint that comes with the package."""
-    if named is None or named.expanduser().is_dir():
-        return None if named is None else named.expanduser()
+    if named.expanduser().is_dir():
+        return named.expanduser()
     if str(named) == "tiny":
         return tiny_folder()
     raise UsageError(f"--start-from: there is no folder {named}; name one that --export wrote.")

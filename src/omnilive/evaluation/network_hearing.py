@@ -12,25 +12,32 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from omnilive.cancel import Cancel
 from omnilive.evaluation.bootstrap import Interval, interval
+from omnilive.evaluation.network_subject import Say
 from omnilive.events import SAMPLE_RATE
-from omnilive.media.synthetic.daily.catalogue import SOUNDS, Split
+from omnilive.media.synthetic.daily.catalogue import Split
 from omnilive.media.synthetic.daily.phrasebook import texts
 from omnilive.nn.audio_questions import AudioTranslator, TextTokenizer
 from omnilive.nn.audio_translation import AudioTranslationNetwork
 from omnilive.nn.instruction import predict_instruction
 from omnilive.nn.reasoning_network import ReasoningNetwork
 from omnilive.nn.tokenizer_internlm2 import Tokenizer
-from omnilive.training.audio_passes import word_errors
-from omnilive.training.sounds import named_sound, speech
+from omnilive.training.audio_passes import names_heard, word_errors, words_heard
 from omnilive.training.tasks.instruction_prediction import TalkSource
 
-Say = Callable[[str], None]
+Asked = TypeVar("Asked")
 _MEANT = 0.5  # probability above which a sentence is taken for an instruction
+_SILENCE = np.zeros(2 * SAMPLE_RATE, np.float32)
+_TOLD = {
+    "alone": "sounds alone",
+    "under_speech": "sounds under speech",
+    "speech": "speech is speech",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +65,17 @@ def word_figures(
     say: Say,
 ) -> Iterator[Figure]:
     """Yield word errors a spoken word; intervals are over sentences."""
-    translator, cancel = AudioTranslator(network, tokenizer), Cancel()
+    translator = AudioTranslator(network, tokenizer)
     said: list[str] = []
     heard: list[str] = []
     for seed in seeds:
         rng = random.Random(f"words {split} {seed}")
-        for text in texts(num_sounds, split, seed):
-            one = speech(rng, split, text, network.most_samples)
-            said.append(text)
-            heard.append(translator.words(one.samples, cancel))
+        own = texts(num_sounds, split, seed)
+        said += own
+        heard += words_heard(translator, rng, split, own, network.most_samples)
         say(f"words: {len(said)} of {len(seeds) * num_sounds} sentences")
-    silence = translator.words(np.zeros(2 * SAMPLE_RATE, np.float32), cancel)
-    for condition, found in (
-        ("heard", heard),
-        ("shuffled", heard[1:] + heard[:1]),
-        ("blind", [silence] * len(said)),
-    ):
-        yield Figure("word errors", condition, _error_rate(said, found))
+    silence = translator.words(_SILENCE, Cancel())
+    yield from _figures("word errors", said, heard, silence, _error_rate)
 
 
 def sound_figures(
@@ -87,32 +88,19 @@ def sound_figures(
     say: Say,
 ) -> Iterator[Figure]:
     """Yield the shares of sounds that get their name, alone and under speech."""
-    translator, cancel = AudioTranslator(network, tokenizer), Cancel()
+    translator = AudioTranslator(network, tokenizer)
     wanted: dict[str, list[str]] = {}
     found: dict[str, list[str]] = {}
     for seed in seeds:
         rng = random.Random(f"sounds {split} {seed}")
-        for number, text in enumerate(texts(num_sounds, split, seed)):
-            label = SOUNDS[number % len(SOUNDS)]
-            most = network.most_samples
-            for what, one in (
-                ("sounds alone", named_sound(rng, split, label, most)),
-                ("sounds under speech", named_sound(rng, split, label, most, under=text)),
-                ("speech is speech", speech(rng, split, text, most)),
-            ):
-                wanted.setdefault(what, []).append(one.label)
-                answer = translator.sound(one.samples, cancel).label.casefold()
-                found.setdefault(what, []).append(answer)
+        own = texts(num_sounds, split, seed)
+        for name, label, answer in names_heard(translator, rng, split, own, network.most_samples):
+            wanted.setdefault(_TOLD[name], []).append(label)
+            found.setdefault(_TOLD[name], []).append(answer)
         say(f"sounds: seed {seed}")
-    silence = translator.sound(np.zeros(2 * SAMPLE_RATE, np.float32), cancel).label.casefold()
+    silence = translator.sound(_SILENCE, Cancel()).label.casefold()
     for what, labels in wanted.items():
-        heard = found[what]
-        for condition, answers in (
-            ("heard", heard),
-            ("shuffled", heard[1:] + heard[:1]),
-            ("blind", [silence] * len(labels)),
-        ):
-            yield Figure(what, condition, _share(labels, answers))
+        yield from _figures(what, labels, found[what], silence, _share)
 
 
 def instruction_figures(
@@ -133,12 +121,22 @@ def instruction_figures(
             taken.append(predict_instruction(network, tokenizer, text).probability > _MEANT)
         say(f"instructions: seed {seed}")
     commoner = 2 * sum(meant) > len(meant)
+    yield from _figures("instructions", meant, taken, commoner, _share)
+
+
+def _figures(
+    what: str,
+    wanted: Sequence[Asked],
+    heard: Sequence[Asked],
+    blind: Asked,
+    share: Callable[[Sequence[Asked], Sequence[Asked]], Interval],
+) -> Iterator[Figure]:
     for condition, answers in (
-        ("heard", taken),
-        ("shuffled", taken[1:] + taken[:1]),
-        ("blind", [commoner] * len(meant)),
+        ("heard", heard),
+        ("shuffled", [*heard[1:], *heard[:1]]),
+        ("blind", [blind] * len(wanted)),
     ):
-        yield Figure("instructions", condition, _share(meant, answers))
+        yield Figure(what, condition, share(wanted, answers))
 
 
 def _share(wanted: Sequence[object], found: Sequence[object]) -> Interval:

@@ -6,7 +6,7 @@ The prompt is that of `nn/audio_questions.py`. The loss is on the answer alone, 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -105,6 +105,37 @@ def word_errors(said: str, heard: str) -> tuple[int, int]:
     return costs[-1], len(wanted)
 
 
+def words_heard(
+    translator: AudioTranslator,
+    rng: random.Random,
+    split: Split,
+    said: Sequence[str],
+    most_samples: int,
+) -> Iterator[str]:
+    """Yield what is heard of each sentence, in voices of a split and in hiss."""
+    for text in said:
+        yield translator.words(speech(rng, split, text, most_samples).samples, Cancel())
+
+
+def names_heard(
+    translator: AudioTranslator,
+    rng: random.Random,
+    split: Split,
+    said: Sequence[str],
+    most_samples: int,
+) -> Iterator[tuple[str, str, str]]:
+    """Yield of each sound how it comes (alone, under_speech, speech), its name, and the answer."""
+    for number, text in enumerate(said):
+        label = SOUNDS[number % len(SOUNDS)]
+        made = {
+            "alone": named_sound(rng, split, label, most_samples),
+            "under_speech": named_sound(rng, split, label, most_samples, under=text),
+            "speech": speech(rng, split, text, most_samples),
+        }
+        for name, one in made.items():
+            yield name, one.label, translator.sound(one.samples, Cancel()).label.casefold()
+
+
 def word_error_rate(
     network: AudioTranslationNetwork,
     tokenizer: TextTokenizer,
@@ -114,14 +145,12 @@ def word_error_rate(
     seed: int = 0,
 ) -> float:
     """Return word errors a spoken word, heard as live: sentences and voices of a split, in hiss."""
-    translator, cancel = AudioTranslator(network, tokenizer), Cancel()
     rng = random.Random(f"word errors {split} {seed}")
-    errors = words = 0
-    for text in texts(num_sounds, split, seed):
-        one = speech(rng, split, text, network.most_samples)
-        edits, number = word_errors(text, translator.words(one.samples, cancel))
-        errors, words = errors + edits, words + number
-    return errors / max(1, words)
+    said = texts(num_sounds, split, seed)
+    translator = AudioTranslator(network, tokenizer)
+    heard = words_heard(translator, rng, split, said, network.most_samples)
+    counts = [word_errors(text, found) for text, found in zip(said, heard, strict=True)]
+    return sum(edits for edits, _ in counts) / max(1, sum(words for _, words in counts))
 
 
 def named_right(
@@ -133,17 +162,10 @@ def named_right(
     seed: int = 0,
 ) -> Mapping[str, float]:
     """Return the share of sounds that get their name: alone, under speech, and speech alone."""
-    translator, cancel = AudioTranslator(network, tokenizer), Cancel()
     rng = random.Random(f"names {split} {seed}")
+    said = texts(num_sounds, split, seed + 1)
+    translator = AudioTranslator(network, tokenizer)
     right: dict[str, list[bool]] = {"alone": [], "under_speech": [], "speech": []}
-    for number, text in enumerate(texts(num_sounds, split, seed + 1)):
-        label = SOUNDS[number % len(SOUNDS)]
-        made = {
-            "alone": named_sound(rng, split, label, network.most_samples),
-            "under_speech": named_sound(rng, split, label, network.most_samples, under=text),
-            "speech": speech(rng, split, text, network.most_samples),
-        }
-        for name, one in made.items():
-            found = translator.sound(one.samples, cancel).label
-            right[name].append(found.casefold() == one.label)
+    for name, label, found in names_heard(translator, rng, split, said, network.most_samples):
+        right[name].append(found == label)
     return {name: float(np.mean(each)) for name, each in right.items()}

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from omnilive.errors import CheckpointError
 from omnilive.nn.audio_translation import AudioTranslationNetwork
+from omnilive.nn.checkpoint import Checkpoint
 from omnilive.nn.memory_network import MemoryNetwork
 from omnilive.nn.reasoning_network import ReasoningNetwork
 from omnilive.nn.tiny_config import tiny_audio, tiny_memory, tiny_reasoning
@@ -31,7 +31,6 @@ from omnilive.training.slot_heads import SlotHeads
 from omnilive.training.texts import audio_texts, memory_texts, reasoning_texts
 from omnilive.training.tokenizers import write_internlm2_tokenizer, write_qwen2_tokenizer
 
-_TRAINED = torch.float32
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.model")
 
 
@@ -116,30 +115,12 @@ class Networks:
         Raises:
             CheckpointError: it is damaged, or of networks of other sizes.
         """
-        given: tuple[tuple[str, nn.Module, nn.Module], ...] = (
-            ("memory", self.memory, MemoryNetwork.load(checkpoint / "memory", dtype=_TRAINED)),
-            (
-                "reasoning",
-                self.reasoning,
-                ReasoningNetwork.load(checkpoint / "reasoning", dtype=_TRAINED),
-            ),
-            (
-                "audio",
-                self.audio,
-                AudioTranslationNetwork.load(checkpoint / "audio", dtype=_TRAINED),
-            ),
-        )
-        for name, own, other in given:
-            wanted = {key: each.shape for key, each in own.state_dict().items()}
-            held = {key: each.shape for key, each in other.state_dict().items()}
-            odd = sorted(key for key in {*wanted, *held} if wanted.get(key) != held.get(key))
-            if odd:
-                raise CheckpointError(
-                    f"{checkpoint / name} is a network of another size than this version trains "
-                    f"({len(odd)} tensors differ, {odd[0]} first); begin without --start-from."
-                )
-        for _, own, other in given:
-            own.load_state_dict(other.state_dict())
+        for name, network in (
+            ("memory", self.memory),
+            ("reasoning", self.reasoning),
+            ("audio", self.audio),
+        ):
+            Checkpoint.open(checkpoint / name).load_into(network, dtype=torch.float32)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks by name."""
